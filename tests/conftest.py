@@ -1,0 +1,115 @@
+"""Fixtures that start real things, and the rule for tests that need a browser."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests import browser as chromium
+from tests import servers
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+LEFT_OUT = pytest.StashKey[int]()
+NO_CHROMIUM = (
+    "no Chromium was found (chromium, chromium-browser or google-chrome on the PATH, or the one "
+    "HITL_CHROMIUM names). `make browser` installs Debian's."
+)
+NO_POSTGRES = (
+    "No PostgreSQL was found: set HITL_TEST_POSTGRES_URL to a server on which databases may be "
+    "created, or install Debian's package postgresql."
+)
+
+
+# Browser tests come last, or are left out and counted
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if "browser" in getattr(item, "fixturenames", ()):
+        item.add_marker("browser")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    with_browser = [item for item in items if item.get_closest_marker("browser")]
+    others = [item for item in items if not item.get_closest_marker("browser")]
+    if not with_browser or chromium.chromium_path():
+        # Playwright keeps an event loop open in this thread, so nothing else runs after it.
+        items[:] = others + with_browser
+        return
+    if servers.required("BROWSER"):
+        raise pytest.UsageError(f"HITL_REQUIRE_BROWSER is 1, but {NO_CHROMIUM}")
+    items[:] = others
+    config.stash[LEFT_OUT] = len(with_browser)
+    config.hook.pytest_deselected(items=with_browser)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    count = terminalreporter.config.stash.get(LEFT_OUT, 0)
+    if count:
+        tests = "1 browser test was" if count == 1 else f"{count} browser tests were"
+        terminalreporter.write_line(f"{tests} left out: {NO_CHROMIUM}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """One Chromium for the whole run; it cannot reach anything but this machine."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=chromium.TIMEOUT_MS)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium.chromium_path(), args=list(chromium.CHROMIUM_FLAGS)
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: "Browser") -> Iterator["BrowserContext"]:
+    """A window of 1440 × 900 with its own cookies, light, closed after the test."""
+    window = chromium.new_context(browser)
+    yield window
+    window.close()
+
+
+# Databases
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of a PostgreSQL server for the whole run: the given one, else one we start and stop."""
+    given = os.environ.get("HITL_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    if not (servers.postgres_program("initdb") and servers.postgres_program("pg_ctl")):
+        (pytest.fail if servers.required("POSTGRES") else pytest.skip)(NO_POSTGRES)
+    with servers.postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_postgres_url(postgres_url: str) -> Iterator[str]:
+    """URL of an empty database of its own, dropped after the test."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address of an empty database; the test runs once on each engine."""
+    if request.param == "duckdb":
+        return str(tmp_path / "test.duckdb")
+    return str(request.getfixturevalue("fresh_postgres_url"))
