@@ -1,0 +1,61 @@
+"""Labelled rows as LightGBM takes them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from hitl import datasets
+from hitl.errors import InputError, TooFewLabelsError
+from hitl.models.scoring import matrix
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as LightGBM takes them; `weight` is the sampling weight, not used in training."""
+
+    features: tuple[str, ...]
+    values: Floats
+    truth: Floats
+    weight: Floats
+    source: pd.DataFrame
+
+
+def joined(
+    rows: pd.DataFrame, reviewed: pd.DataFrame, copies: int, weight: str | None
+) -> pd.DataFrame:
+    """Append reviewed rows, copied; one without a sampling weight stands for itself."""
+    both = pd.concat([rows, *[reviewed] * copies], ignore_index=True)
+    if weight in both.columns:
+        both[weight] = both[weight].fillna(1.0)
+    return both
+
+
+def table_of(
+    rows: pd.DataFrame, features: tuple[str, ...], label: str, weight: str | None
+) -> Table:
+    """Check labelled rows and take out what training needs.
+
+    Raises
+    ------
+    DataError
+        If they cannot be used; `TooFewLabelsError` if a class has fewer than two rows.
+    InputError
+        If a sampling weight is not above 0.
+    """
+    datasets.check_rows(rows, features=features, label=label)
+    truth = rows[label].to_numpy(dtype=np.float64)
+    smallest = int(min(truth.sum(), (1 - truth).sum()))
+    if smallest < 2:
+        raise TooFewLabelsError(
+            f"The smaller class of {label!r} has {smallest} row.", "Label at least two of each."
+        )
+    weighted = weight is not None and weight in rows.columns
+    shares = rows[weight].to_numpy(dtype=np.float64) if weighted else np.ones(len(rows))
+    if not (np.isfinite(shares) & (shares > 0)).all():
+        raise InputError(f"Column {weight!r} has a weight that is not above 0.", "Correct it.")
+    source = rows[[*features, label, *([weight] if weighted else [])]]
+    return Table(features, matrix(features, rows), truth, shares, source)
