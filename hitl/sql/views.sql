@@ -1,0 +1,181 @@
+-- Meaning. Queue, decision, label and champion are derived from the facts; rebuilt when this text changes.
+
+CREATE VIEW champions AS
+SELECT p.*
+FROM promotions p
+JOIN (SELECT workspace, max(number) AS number FROM promotions GROUP BY workspace) newest
+    ON newest.workspace = p.workspace AND newest.number = p.number;
+COMMENT ON VIEW champions IS 'The model in use: the latest promotion of each workspace.';
+
+CREATE VIEW case_folds AS
+SELECT DISTINCT ON (instance_id)
+    workspace, instance_id, fence, kind, reviewer, lease_until_ms, model_id,
+    verdict, is_positive, reason, note, source, seconds, happened_ms,
+    CASE kind
+        WHEN 'decided' THEN 'decided'
+        WHEN 'imported' THEN 'decided'
+        WHEN 'claimed' THEN 'claimed'
+        WHEN 'undone' THEN 'claimed'
+        ELSE 'open'
+    END AS status
+FROM case_events
+ORDER BY instance_id, fence DESC;
+COMMENT ON VIEW case_folds IS 'The newest event of each case and the status it leaves.';
+
+CREATE VIEW decisions AS
+SELECT e.workspace, e.instance_id, e.reviewer, e.model_id, e.verdict, e.is_positive, e.reason,
+    e.note, e.source, e.seconds, e.happened_ms
+FROM case_heads h
+JOIN case_events e ON e.instance_id = h.instance_id AND e.fence = h.fence
+WHERE h.status = 'decided';
+COMMENT ON VIEW decisions IS 'What people decided, as it stands now: one row per decided case.';
+
+CREATE VIEW labels AS
+SELECT
+    coalesce(o.workspace, d.workspace) AS workspace,
+    coalesce(o.instance_id, d.instance_id) AS instance_id,
+    CASE
+        WHEN o.instance_id IS NOT NULL THEN o.is_positive
+        ELSE d.is_positive
+    END AS is_positive,
+    CASE WHEN o.instance_id IS NOT NULL THEN o.source ELSE d.source END AS source,
+    d.instance_id IS NOT NULL AS is_reviewed
+FROM outcomes o
+FULL JOIN (SELECT * FROM decisions WHERE is_positive IS NOT NULL) d ON d.instance_id = o.instance_id;
+COMMENT ON VIEW labels IS 'What training uses: the outcome where it arrived, else the decision unless unsure.';
+
+CREATE VIEW labelled_instances AS
+SELECT l.workspace, l.instance_id, l.is_positive, l.source, l.is_reviewed,
+    i.run, i.step, i.occurred_ms, i.origin, i.source_row, i.weight, i.features
+FROM labels l
+JOIN instances i ON i.instance_id = l.instance_id;
+COMMENT ON VIEW labelled_instances IS 'Labels with the features they belong to.';
+
+CREATE VIEW new_labels AS
+SELECT l.*
+FROM labels l
+LEFT JOIN champions c ON c.workspace = l.workspace
+LEFT JOIN training_labels t
+    ON t.model_id = c.model_id AND t.instance_id = l.instance_id AND t.is_positive = l.is_positive
+WHERE t.instance_id IS NULL;
+COMMENT ON VIEW new_labels IS 'Labels the champion has not been trained on.';
+
+CREATE VIEW new_decisions AS
+SELECT d.*
+FROM decisions d
+LEFT JOIN champions c ON c.workspace = d.workspace
+LEFT JOIN labels l ON l.instance_id = d.instance_id
+LEFT JOIN training_labels t
+    ON t.model_id = c.model_id AND t.instance_id = l.instance_id
+        AND t.is_positive = l.is_positive
+LEFT JOIN models m ON m.model_id = c.model_id
+WHERE t.instance_id IS NULL
+    AND (l.instance_id IS NOT NULL OR m.model_id IS NULL OR d.happened_ms >= m.trained_ms);
+COMMENT ON VIEW new_decisions IS 'Decisions the champion has not been trained on; unsure ones made since it was trained.';
+
+CREATE VIEW news_since_training AS
+SELECT workspace, source, is_positive, count(*) AS n
+FROM new_decisions
+GROUP BY workspace, source, is_positive
+UNION ALL
+SELECT workspace, source, is_positive, count(*) AS n
+FROM new_labels
+WHERE NOT is_reviewed
+GROUP BY workspace, source, is_positive;
+COMMENT ON VIEW news_since_training IS 'What is new since the champion was trained, by source and verdict.';
+
+CREATE VIEW live_predictions AS
+SELECT * FROM predictions WHERE is_live;
+COMMENT ON VIEW live_predictions IS 'The score each instance got when it came in.';
+
+CREATE VIEW scored_instances AS
+SELECT i.workspace, i.instance_id, i.run, i.step, i.occurred_ms, i.origin, i.source_row, i.weight,
+    i.features, p.model_id, p.score, p.probability, p.threshold, p.is_flagged,
+    p.novelty, p.novelty_limit, p.is_novel, p.state, p.scored_ms,
+    o.is_positive AS outcome, o.arrived_ms, d.verdict, d.reviewer,
+    h.status, h.queued_for
+FROM instances i
+JOIN live_predictions p ON p.instance_id = i.instance_id
+LEFT JOIN outcomes o ON o.instance_id = i.instance_id
+LEFT JOIN decisions d ON d.instance_id = i.instance_id
+LEFT JOIN case_heads h ON h.instance_id = i.instance_id;
+COMMENT ON VIEW scored_instances IS 'Each instance with its live score, outcome and decision so far.';
+
+CREATE VIEW stream_heads AS
+SELECT workspace, run, max(step) AS step, max(occurred_ms) AS occurred_ms, count(*) AS n
+FROM instances
+WHERE step >= 0
+GROUP BY workspace, run;
+COMMENT ON VIEW stream_heads IS 'How far each run of the stream has been played.';
+
+CREATE VIEW waiting_outcomes AS
+SELECT i.workspace, i.instance_id, i.run, i.step, i.occurred_ms, i.source_row
+FROM instances i
+LEFT JOIN outcomes o ON o.instance_id = i.instance_id
+WHERE o.instance_id IS NULL AND i.origin = 'real';
+COMMENT ON VIEW waiting_outcomes IS 'Real instances whose outcome has not arrived; constructed ones have none.';
+
+CREATE VIEW review_queue AS
+SELECT h.workspace, h.instance_id, h.status, h.holder, h.lease_until_ms, h.fence, h.queued_for,
+    h.inclusion, h.priority, h.queued_ms, i.step, i.run, i.occurred_ms, p.probability, p.threshold,
+    p.novelty, p.novelty_limit, p.state, i.features
+FROM case_heads h
+JOIN instances i ON i.instance_id = h.instance_id
+JOIN live_predictions p ON p.instance_id = h.instance_id
+WHERE h.status <> 'decided';
+COMMENT ON VIEW review_queue IS 'Cases that wait for a decision, claimed ones included.';
+
+CREATE VIEW decided_cases AS
+SELECT d.workspace, d.instance_id, d.verdict, d.reason, d.reviewer, d.happened_ms,
+    i.origin, i.occurred_ms, i.features, o.is_positive AS outcome,
+    p.is_flagged, p.probability, p.state
+FROM decisions d
+JOIN instances i ON i.instance_id = d.instance_id
+LEFT JOIN live_predictions p ON p.instance_id = d.instance_id
+LEFT JOIN outcomes o ON o.instance_id = d.instance_id;
+COMMENT ON VIEW decided_cases IS 'Decided cases with their features, the decision and the later outcome.';
+
+CREATE VIEW decision_log AS
+SELECT e.workspace, e.event_id, e.instance_id, e.fence, e.kind, e.reviewer, e.model_id, e.verdict,
+    e.reason, e.note, e.source, e.seconds, e.happened_ms,
+    f.fence = e.fence AS is_current, o.is_positive AS outcome, p.probability, p.state
+FROM case_events e
+JOIN case_folds f ON f.instance_id = e.instance_id
+LEFT JOIN live_predictions p ON p.instance_id = e.instance_id
+LEFT JOIN outcomes o ON o.instance_id = e.instance_id
+WHERE e.kind IN ('decided', 'imported', 'undone');
+COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current.';
+
+CREATE VIEW loop_counts AS
+SELECT p.workspace,
+    count(*) AS scored,
+    count(*) FILTER (WHERE p.is_flagged) AS flagged,
+    coalesce(max(h.waiting), 0) AS waiting,
+    coalesce(max(h.decided), 0) AS decided
+FROM predictions p
+LEFT JOIN (
+    SELECT workspace,
+        count(*) FILTER (WHERE status <> 'decided') AS waiting,
+        count(*) FILTER (WHERE status = 'decided') AS decided
+    FROM case_heads
+    GROUP BY workspace
+) h ON h.workspace = p.workspace
+WHERE p.is_live
+GROUP BY p.workspace;
+COMMENT ON VIEW loop_counts IS 'The live counts of the strip on top of every page.';
+
+CREATE VIEW model_history AS
+SELECT m.workspace, m.model_id, m.parent_id, m.method, m.sha256, m.trained_by, m.trained_ms,
+    p.number, p.kind, p.promoted_by, p.reason, p.promoted_ms, p.comparison_id,
+    c.model_id IS NOT NULL AND c.number = p.number AS is_champion
+FROM models m
+LEFT JOIN promotions p ON p.model_id = m.model_id
+LEFT JOIN champions c ON c.workspace = m.workspace AND c.number = p.number;
+COMMENT ON VIEW model_history IS 'Every model with its promotions; one row per promotion, or one if never promoted.';
+
+CREATE VIEW newest_comparisons AS
+SELECT DISTINCT ON (workspace, challenger_id)
+    workspace, comparison_id, champion_id, challenger_id, is_passed, body, compared_ms
+FROM comparisons
+ORDER BY workspace, challenger_id, compared_ms DESC, comparison_id;
+COMMENT ON VIEW newest_comparisons IS 'The latest comparison of each challenger.';
