@@ -1,0 +1,496 @@
+"""The same verbs from a terminal: JSON on stdout with --json, everything else on stderr."""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hitl import datasets, evaluation, models, novelty, settings, workflow
+from hitl import store as storage
+from hitl.errors import (
+    FileFormatError,
+    HitlError,
+    InputError,
+    MissingColumnsError,
+    StoreError,
+    UnknownRowError,
+)
+from hitl.workflow import folders
+from hitl.workspaces import WORKSPACES, workspace
+
+WEIGHT = "weight"
+IDENTITIES = ("row", "id", "index")
+COUNTS = ("rows", "false_positives", "false_negatives")
+SEEDS = 2**31
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; 0 when it is done, 2 on a mistake the user can put right."""
+    given = _parser().parse_args(arguments)
+    try:
+        _tell(given.verb(given), as_json=given.json)
+    except HitlError as error:
+        _say(" ".join(str(error).split()))
+        return 2
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _say(
+            f"{error.filename or 'A file'} cannot be used: {error.strerror}. "
+            "Check the path, its permissions and the free space."
+        )
+        return 2
+    return 0
+
+
+def seed(given: argparse.Namespace) -> dict[str, Any]:
+    """Give each workspace its first model, unless it has one."""
+    chosen = _settings()
+    spaces = [workspace(given.workspace)] if given.workspace else list(WORKSPACES.values())
+    folder = Path(chosen["data_dir"])
+    found = [workflow.materials(space, folder, seed=chosen["seed"]) for space in spaces]
+    answer: dict[str, Any] = {}
+    with _store(given.db, may_be_new=True) as store:
+        for rows in found:
+            _say(f"Seeding {rows.workspace.name} from {rows.source} …")
+            answer[rows.workspace.name] = workflow.seed(
+                store,
+                rows,
+                seed=chosen["seed"],
+                novelty_rate=chosen["novelty_rate"],
+                now_ms=_now_ms(),
+                reset=given.reset,
+            )
+    named = ", ".join(f"{name}: {model}" for name, model in answer.items())
+    return {**answer, "said": f"Ready. Champions: {named}."}
+
+
+def demo(given: argparse.Namespace) -> dict[str, Any]:
+    """Play the story on a throwaway database."""
+    del given
+    chosen = _settings()
+    rows = workflow.materials(workspace("story"), Path(chosen["data_dir"]), seed=chosen["seed"])
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _store(str(Path(folder) / "story.duckdb"), may_be_new=True) as store,
+    ):
+        answer = workflow.play_story(
+            store,
+            rows,
+            seed_number=chosen["seed"],
+            now_ms=_now_ms(),
+            novelty_rate=chosen["novelty_rate"],
+        )
+    said = (
+        f"Alerts before: {answer['alerts_before']}. Unlike training: {answer['novel']}.\n"
+        f"{answer['reviewed']} cases reviewed; alerts after: {answer['alerts_after']}.\n"
+        f"{answer['known_frauds_kept']} of {answer['known_frauds']} known frauds kept "
+        f"(churn alone loses {answer['churn_baseline_lost']:.1f}); "
+        f"promoted {answer['promoted_model']}."
+    )
+    return {**answer, "said": said}
+
+
+def train(given: argparse.Namespace) -> dict[str, Any]:
+    """Fit a model and its novelty detector on a file and save them to a folder."""
+    parameters = _parameters(given.param)
+    folder = folders.model_folder(given.out)
+    rows = datasets.read_table(Path(given.data))
+    features, weight, identity = _roles(given, rows)
+    weighted = f", weighted by the column {weight}" if weight else ""
+    _say(f"Training on {len(rows):,} rows with {len(features)} features{weighted} …")
+    model = _fit(given, rows, features, weight, parameters)
+    detector = novelty.fit(
+        rows, features=features, label=given.label, id_column=identity, seed=given.seed
+    )
+    folders.save(model, detector, folder)
+    return {
+        "model_id": model.model_id,
+        "folder": given.out,
+        "features": list(features),
+        "left_out": [name for name in rows.columns if name not in (*features, given.label)],
+        "rows": len(rows),
+        "positives": int(rows[given.label].sum()),
+        "weight": weight,
+        "threshold": model.threshold,
+        "false_alarm_budget": given.budget,
+        "train_average_precision": model.card["train_ap"],
+        "novelty_limit": detector.limit,
+        "said": f"Saved {model.model_id} to {given.out}.",
+    }
+
+
+def evaluate(given: argparse.Namespace) -> dict[str, Any]:
+    """Measure a saved model on a labelled file."""
+    current, rows = _opened(given, label=given.label)
+    model = current.model
+    weight = _weight(rows, (*model.features, given.label))
+    found = evaluation.evaluate(
+        rows[given.label].to_numpy(),
+        models.probabilities(model, rows),
+        model.threshold,
+        weight=rows[weight].to_numpy() if weight else None,
+        seed=_settings()["seed"],
+    )
+    return {name: _counted(part) for name, part in found.items()}
+
+
+def score(given: argparse.Namespace) -> dict[str, Any]:
+    """Add score, probability, novelty, flagged and state to a file's rows."""
+    out = _table_path(given.out)
+    current, rows = _opened(given)
+    added = {"score": "score", "probability": "probability", "novelty": "novelty"}
+    added |= {"flagged": "is_flagged", "state": "state"}
+    taken = [name for name in added if name in rows.columns]
+    if taken:
+        raise InputError(
+            f"The file has a column {taken[0]} already.", "Rename it, or drop it, and score again."
+        )
+    found = workflow.predict(current, rows)
+    scored = rows.assign(**{name: found[column].to_numpy() for name, column in added.items()})
+    _write_table(scored, out)
+    counts = {state: int(n) for state, n in found["state"].value_counts().items()}
+    return {
+        "rows": len(rows),
+        "flagged": int(found["is_flagged"].sum()),
+        "novel": int(found["is_novel"].sum()),
+        "states": counts,
+        "model_id": current.model_id,
+        "out": given.out,
+        "said": f"Scored {len(rows):,} rows into {given.out}: {counts}.",
+    }
+
+
+def explain(given: argparse.Namespace) -> dict[str, Any]:
+    """Explain one row of a file, counted from 0."""
+    current, rows = _opened(given)
+    if not 0 <= given.row < len(rows):
+        raise UnknownRowError(
+            f"There is no row {given.row}.", f"Give a number from 0 to {len(rows) - 1}."
+        )
+    row = rows.iloc[[given.row]]
+    found = workflow.evidence(
+        current,
+        row,
+        novelty.reference_rows(current.detector),
+        WORKSPACES["cards"],
+        seed=_settings()["seed"],
+    )
+    nearest = novelty.nearest(current.detector, row, k=10)
+    found["neighbours"] = [
+        {
+            "id": near["neighbour_id"],
+            "label": int(near["neighbour_class"]),
+            "distance": float(near["distance"]),
+        }
+        for near in nearest.to_dict("records")
+    ]
+    found["row"] = given.row
+    return {**found, "said": "\n".join([found["sentence"], *found["reasons"]])}
+
+
+def decisions(given: argparse.Namespace) -> dict[str, Any]:
+    """Write a workspace's decisions to a CSV file, or add those of one."""
+    space = workspace(given.workspace)
+    if given.direction == "export":
+        path = _table_path(given.file)
+        with _store(given.db) as store:
+            found = workflow.export_decisions(store, space)
+        _write_table(found, path)
+        return {"exported": len(found), "said": f"{len(found)} decisions written to {path}."}
+    rows = datasets.read_table(Path(given.file))
+    with _store(given.db) as store:
+        added = workflow.import_decisions(
+            store, space, rows, now_ms=_now_ms(), imported_by="import"
+        )
+    return {"imported": added, "said": f"{added} new decisions imported from {given.file}."}
+
+
+def backup(given: argparse.Namespace) -> dict[str, Any]:
+    """Write a consistent copy of everything to a file."""
+    with _store(given.db) as store:
+        path = store.backup(Path(given.file))
+    return {"file": str(path), "said": f"Backed up to {path}."}
+
+
+def restore(given: argparse.Namespace) -> dict[str, Any]:
+    """Put a backup in place of the database."""
+    counts = storage.restore(
+        given.db or _settings()["database_url"], Path(given.file), replace=given.replace
+    )
+    return {**counts, "said": f"Restored {sum(counts.values()):,} rows from {given.file}."}
+
+
+def sample(given: argparse.Namespace) -> dict[str, Any]:
+    """Draw the bundled sample from the full card file."""
+    path = _in_a_folder(given.out)
+    rows = datasets.sample_cards(datasets.read_table(Path(given.data)), seed=given.seed)
+    with _whole(path) as partial:
+        datasets.write_sample(rows, partial)
+    positives = int(rows["Class"].sum())
+    said = f"{len(rows):,} rows, {positives} of them fraud, written to {given.out}."
+    return {"rows": len(rows), "positives": positives, "out": given.out, "said": said}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hitl", description=__doc__)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(run: Any, *positional: str) -> argparse.ArgumentParser:
+        summary = run.__doc__.splitlines()[0]
+        child = verbs.add_parser(run.__name__, help=summary, description=summary)
+        child.set_defaults(verb=run)
+        for name in positional:
+            child.add_argument(name.lower(), metavar=name)
+        child.add_argument("--json", action="store_true", help="print JSON on stdout")
+        return child
+
+    child = verb(seed)
+    child.add_argument("--workspace", metavar="NAME")
+    child.add_argument("--db", metavar="PATH")
+    child.add_argument("--reset", action="store_true", help="delete what the workspace holds first")
+    verb(demo)
+    _train_options(verb(train, "DATA"))
+    child = verb(evaluate, "MODEL", "DATA")
+    child.add_argument("--label", required=True)
+    child = verb(score, "MODEL", "DATA")
+    child.add_argument("--out", required=True, metavar="FILE")
+    child = verb(explain, "MODEL", "DATA")
+    child.add_argument("--row", type=int, required=True, metavar="N", help="counted from 0")
+    child = verb(decisions)
+    child.add_argument("direction", choices=("export", "import"))
+    child.add_argument("file", metavar="FILE")
+    child.add_argument("--workspace", default="cards", metavar="NAME")
+    child.add_argument("--db", metavar="PATH")
+    child = verb(backup, "FILE")
+    child.add_argument("--db", metavar="PATH")
+    child = verb(restore, "FILE")
+    child.add_argument("--db", metavar="PATH")
+    child.add_argument("--replace", action="store_true", help="replace a database that holds rows")
+    child = verb(sample, "DATA")
+    child.add_argument("--out", default="data/ulb_sample.csv.gz", metavar="FILE")
+    child.add_argument("--seed", type=_seed, default=0)
+    return parser
+
+
+def _train_options(child: argparse.ArgumentParser) -> None:
+    child.add_argument("--label", required=True, metavar="COLUMN")
+    child.add_argument("--time", metavar="COLUMN", help="left out of the features")
+    child.add_argument("--features", metavar="a,b", help="default: every other number column")
+    child.add_argument("--seed", type=_seed, default=0)
+    child.add_argument("--budget", type=float, default=0.001, help="legitimate rows it may flag")
+    child.add_argument("--rounds", type=int, default=200, help="trees")
+    child.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    child.add_argument("--out", required=True, metavar="MODEL_DIR")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEEDS - 1}")
+    return int(text)
+
+
+def _settings() -> dict[str, Any]:
+    chosen: dict[str, Any] = settings.load(os.environ)
+    if not 0 <= chosen["seed"] < SEEDS:
+        raise InputError(
+            f"HITL_SEED is {chosen['seed']}.", f"Give a whole number from 0 to {SEEDS - 1}."
+        )
+    return chosen
+
+
+def _store(url: str | None, *, may_be_new: bool = False) -> storage.Store:
+    chosen = _settings()
+    url = url or str(chosen["database_url"])
+    path = url.removeprefix("duckdb:")
+    if not (may_be_new or "://" in url or Path(path).exists()):
+        raise StoreError(f"There is no database {path}.", "Check --db, or run: python -m hitl seed")
+    return storage.Store(url, memory_limit=chosen["memory_limit"], threads=chosen["threads"])
+
+
+def _opened(
+    given: argparse.Namespace, label: str | None = None
+) -> tuple[workflow.Stored, pd.DataFrame]:
+    """Read rows and a saved model, and check that one can be used on the other."""
+    rows = datasets.read_table(Path(given.data))
+    current = folders.load(Path(given.model))
+    features = current.model.features
+    identity = _identity(rows, (*features, label))
+    datasets.check_rows(rows, features=features, label=label, id_column=identity)
+    return current, rows
+
+
+def _roles(
+    given: argparse.Namespace, rows: pd.DataFrame
+) -> tuple[tuple[str, ...], str | None, str | None]:
+    """Decide what each column is for: features, weight and id; refuse what cannot be used."""
+    if given.time and given.time not in rows.columns:
+        raise MissingColumnsError(
+            f"There is no time column {given.time}.", f"The columns are: {', '.join(rows.columns)}."
+        )
+    listed = _listed(given)
+    taken = (*listed, given.label, given.time)
+    weight, identity = _weight(rows, taken), _identity(rows, taken)
+    features = listed or datasets.default_features(
+        rows, label=given.label, time=given.time, id_column=identity, weight=weight
+    )
+    datasets.check_rows(rows, features=features, label=given.label, id_column=identity)
+    return features, weight, identity
+
+
+def _listed(given: argparse.Namespace) -> tuple[str, ...]:
+    if given.features is None:
+        return ()
+    names = tuple(name.strip() for name in given.features.split(",") if name.strip())
+    if not names:
+        raise InputError("--features names no column.", "Write it as V4,V14, or leave it out.")
+    for name in names:
+        if names.count(name) > 1 or name in (given.label, given.time):
+            use = "named twice" if names.count(name) > 1 else "the label or the time"
+            raise InputError(f"{name} is {use} and cannot be a feature.", "Change --features.")
+    return names
+
+
+def _weight(rows: pd.DataFrame, taken: tuple[str | None, ...]) -> str | None:
+    """Find the column of sampling weights, unless it has another role."""
+    if WEIGHT not in rows.columns or WEIGHT in taken:
+        return None
+    datasets.check_rows(rows, features=(WEIGHT,))
+    if not (rows[WEIGHT] > 0).all():
+        raise InputError(
+            f"Column {WEIGHT!r} has a value that is not above 0.",
+            "Correct it, or rename the column.",
+        )
+    return WEIGHT
+
+
+def _identity(rows: pd.DataFrame, taken: tuple[str | None, ...]) -> str | None:
+    """Find the column that names the rows; one called so is it even if a value stands twice."""
+    for name in rows.columns:
+        is_number = pd.api.types.is_float_dtype(rows[name])
+        if str(name).lower() in IDENTITIES and name not in taken and not is_number:
+            return str(name)
+    return datasets.id_column_of(rows)
+
+
+def _parameters(given: list[str]) -> dict[str, Any]:
+    parameters: dict[str, Any] = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise InputError(f"--param {item} has no value.", "Write it as NAME=VALUE.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = None
+        if not isinstance(value, (bool, int, float)) or not np.isfinite(value):
+            raise InputError(
+                f"--param {item}: {text!r} is not a number.", "Give a number, true or false."
+            )
+        parameters[name] = value
+    return parameters
+
+
+def _fit(
+    given: argparse.Namespace,
+    rows: pd.DataFrame,
+    features: tuple[str, ...],
+    weight: str | None,
+    parameters: dict[str, Any],
+) -> models.Model:
+    from lightgbm.basic import LightGBMError
+
+    try:
+        return models.fit(
+            rows,
+            features=features,
+            label=given.label,
+            weight=weight,
+            seed=given.seed,
+            budget=given.budget,
+            parameters=parameters,
+            rounds=given.rounds,
+        )
+    except LightGBMError as error:
+        said = str(error).split(" at /")[0]
+        raise InputError(f"LightGBM refuses to train: {said}.", "Change --param.") from error
+
+
+def _in_a_folder(name: str) -> Path:
+    path = Path(name)
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}.", "Make it first, or name another.")
+    return path
+
+
+def _table_path(name: str) -> Path:
+    path = _in_a_folder(name)
+    if path.suffix not in (".csv", ".parquet"):
+        raise FileFormatError(
+            f"{path.name} is neither .csv nor .parquet.", "End the file's name with one of them."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a file to write to; it takes the path's place when it is complete."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_table(rows: pd.DataFrame, path: Path) -> None:
+    with _whole(path) as partial:
+        if path.suffix == ".parquet":
+            rows.to_parquet(partial, index=False)
+        else:
+            rows.to_csv(partial, index=False)
+
+
+def _counted(found: Any) -> Any:
+    """Write the counts among measures as whole numbers where they are whole."""
+    if not isinstance(found, dict):
+        return found
+    whole = [name for name in COUNTS if float(found[name]).is_integer()]
+    return {**found, **{name: int(found[name]) for name in whole}}
+
+
+def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
+    text = json.dumps(_plain(answer), indent=2, allow_nan=False)
+    if as_json:
+        print(text, flush=True)
+    else:
+        _say(answer.get("said") or text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items() if k != "said"}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _now_ms() -> int:
+    return int(datetime.now(UTC).timestamp() * 1_000)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
