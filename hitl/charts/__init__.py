@@ -1,0 +1,1 @@
+"""Tidy table in, Altair chart out; nothing here reads or computes what it shows."""

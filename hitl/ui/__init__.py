@@ -1,0 +1,1 @@
+"""The seam to Streamlit: frame, cached resources, widgets, error display."""

@@ -1,0 +1,318 @@
+"""The Review page's parts: the case in hand, its two-key decision, and the log."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from hitl import workflow
+from hitl.errors import HitlError
+from hitl.ui import frame, reasons, resources, wording
+from hitl.workflow import Claim
+from hitl.workspaces import REASONS, Workspace
+
+SECONDS_PER_CASE = 60
+"""A first-line reviewer's budget for one case."""
+
+KEYS = {"fraud": "F", "legitimate": "L", "unsure": "U"}
+MS_PER_MINUTE = 60_000
+
+
+def backlog(queue: pd.DataFrame) -> str:
+    """Say how much waits, for how long, and how much work that is."""
+    if queue.empty:
+        return "Nothing waits."
+    oldest = (resources.now_ms() - queue["queued_ms"].min()) / MS_PER_MINUTE
+    work = len(queue) * SECONDS_PER_CASE / 60
+    return (
+        f"**{len(queue):,} waiting** · oldest {_minutes(oldest)} · "
+        f"about {_minutes(work)} of work at one minute a case"
+    )
+
+
+def start(space: Workspace, queue: pd.DataFrame, wanted: str | None) -> None:
+    """Offer the next case, or the one the link names."""
+    named = wanted if wanted in set(queue["instance_id"]) else None
+    label = f"Take case {named}" if named else "Start reviewing"
+    st.button(
+        label,
+        key="start",
+        type="primary",
+        icon=":material/play_arrow:",
+        shortcut="S",
+        on_click=take,
+        args=(space, named),
+        disabled=queue.empty,
+    )
+    if wanted and not named:
+        st.info(f"Case {wanted} does not wait for a decision; it may be decided or never queued.")
+
+
+def in_hand(space: Workspace, claimed: Claim) -> None:
+    """Show the claimed case: facts, similar cases and reasons beside the decision."""
+    store, rows = resources.store(), resources.materials(space.name)
+    with frame.errors_shown():
+        found = workflow.case(store, space, claimed.instance_id)
+        with st.spinner("Explaining this case …"):
+            evidence = workflow.explain(store, rows, claimed.instance_id, now_ms=resources.now_ms())
+    resources.settle("explanations")
+    st.session_state.setdefault(f"opened-{claimed.instance_id}", resources.now_ms())
+    with st.container(border=True, key="case"):
+        reasons.header(found, evidence, space)
+        left, right = st.columns([5, 4], gap="medium")
+        with left:
+            reasons.similar(store, rows, claimed.instance_id, compact=True)
+        with right:
+            reasons.sentences(evidence)
+        _decision(space, claimed, found["model_id"])
+
+
+def _decision(space: Workspace, claimed: Claim, model_id: str) -> None:
+    chosen = st.session_state.get(_verdict_key(claimed))
+    left, right = st.columns([5, 4], gap="medium")
+    with left:
+        _verdicts(space, claimed, chosen)
+        if chosen:
+            _reasons(space, claimed, chosen, model_id)
+        else:
+            st.caption("Press F, L or U, then the number of a reason: two keys decide.")
+    with right:
+        st.text_area(
+            "Note (optional)",
+            key=_note_key(claimed),
+            persist_state="session",
+            height=80,
+            max_chars=2_000,
+            placeholder="What the next reader should know",
+        )
+
+
+def _verdicts(space: Workspace, claimed: Claim, chosen: str | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="verdicts"):
+        for verdict in space.verdicts:
+            st.button(
+                verdict.capitalize(),
+                key=f"verdict-{verdict}",
+                shortcut=KEYS[verdict],
+                type="primary" if verdict == chosen else "secondary",
+                on_click=choose,
+                args=(claimed, verdict),
+            )
+        st.button(
+            "Put back",
+            key="release",
+            shortcut="B",
+            type="tertiary",
+            icon=":material/undo:",
+            on_click=put_back,
+            args=(space, claimed),
+            help="Give the case back to the queue undecided.",
+        )
+        st.caption(f"Yours until {wording.wall_time(claimed.lease_until_ms)[11:16]} UTC")
+
+
+def _reasons(space: Workspace, claimed: Claim, verdict: str, model_id: str) -> None:
+    st.markdown(f"**{verdict.capitalize()}**, because:")
+    with st.container(horizontal=True, key="reasons"):
+        for number, reason in enumerate(REASONS[verdict], 1):
+            st.button(
+                reason.capitalize(),
+                key=f"reason-{number}",
+                shortcut=str(number),
+                on_click=record,
+                args=(space, claimed, verdict, reason, model_id),
+            )
+
+
+def take(space: Workspace, wanted: str | None = None) -> None:
+    """Claim the next case, or the named one."""
+    _tried(
+        lambda: workflow.claim(
+            resources.store(),
+            space,
+            frame.reviewer(),
+            now_ms=resources.now_ms(),
+            lease_minutes=resources.settings()["lease_minutes"],
+            instance_id=wanted,
+        )
+    )
+
+
+def choose(claimed: Claim, verdict: str) -> None:
+    """Keep the verdict until its reason is chosen."""
+    st.session_state[_verdict_key(claimed)] = verdict
+
+
+def record(space: Workspace, claimed: Claim, verdict: str, reason: str, model_id: str) -> None:
+    """Record the decision and go on to the next case."""
+    opened = st.session_state.get(f"opened-{claimed.instance_id}", resources.now_ms())
+    now = resources.now_ms()
+    done = _tried(
+        lambda: workflow.decide(
+            resources.store(),
+            space,
+            claimed,
+            verdict=verdict,
+            reason=reason,
+            note=st.session_state.get(_note_key(claimed), ""),
+            key=f"{claimed.instance_id}-{claimed.fence}-decided-{verdict}",
+            model_id=model_id,
+            seconds=(now - opened) / 1_000,
+            now_ms=now,
+        )
+    )
+    if done:
+        for name in (_verdict_key(claimed), _note_key(claimed), f"opened-{claimed.instance_id}"):
+            st.session_state.pop(name, None)
+        st.session_state["last_decision"] = f"{claimed.instance_id}: {verdict}, {reason}"
+        take(space)
+
+
+def put_back(space: Workspace, claimed: Claim) -> None:
+    """Give the case back undecided."""
+    _tried(lambda: workflow.release(resources.store(), space, claimed, now_ms=resources.now_ms()))
+
+
+def take_back(space: Workspace) -> None:
+    """Undo the newest decision of this person and open its case again."""
+    st.session_state.pop("last_decision", None)
+    _tried(
+        lambda: workflow.undo(
+            resources.store(),
+            space,
+            frame.reviewer(),
+            now_ms=resources.now_ms(),
+            lease_minutes=resources.settings()["lease_minutes"],
+        )
+    )
+
+
+def trouble() -> None:
+    """Show what went wrong with the last action; what was typed is still there."""
+    message = st.session_state.pop("review_trouble", "")
+    if message:
+        st.error(message, icon=":material/error:")
+
+
+def last_decision(space: Workspace) -> None:
+    """Say what was decided last, with its undo."""
+    said = st.session_state.get("last_decision")
+    if said:
+        st.markdown(f":material/check: Decided {said}.", width="content")
+        st.button(
+            "Undo",
+            key="undo",
+            shortcut="Z",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=take_back,
+            args=(space,),
+        )
+
+
+def waiting(space: Workspace, queue: pd.DataFrame) -> None:
+    """List the cases that wait, in the order they will be given out."""
+    if queue.empty:
+        st.info("No case waits. Play the stream on Monitor; flagged and novel cases come here.")
+        st.page_link("pages/monitor.py", label="Go to Monitor", icon=":material/arrow_forward:")
+        return
+    table = pd.DataFrame(
+        {
+            "Case": queue["instance_id"],
+            "Time": queue["occurred_ms"].map(wording.event_time),
+            "Probability": queue["probability"],
+            "Queued for": queue["queued_for"],
+            "Held by": queue["holder"].where(queue["status"] == "claimed", ""),
+        }
+    )
+    st.dataframe(
+        table,
+        key="waiting",
+        hide_index=True,
+        height="auto" if len(table) < 8 else 300,
+        alt=f"Cases of {space.title} that wait for a decision, most urgent first",
+        column_config={"Probability": st.column_config.NumberColumn(format="%.3f")},
+    )
+
+
+def log(space: Workspace, rows: pd.DataFrame) -> None:
+    """Show the decision log with its filters and its download."""
+    if rows.empty:
+        st.info("No decision yet. The first one will stand here.")
+        return
+    kept = _filtered(space, rows)
+    table = pd.DataFrame(
+        {
+            "When": kept["happened_ms"].map(wording.wall_time),
+            "Case": kept["instance_id"],
+            "What": kept["kind"],
+            "Verdict": kept["verdict"],
+            "Reason": kept["reason"],
+            "Note": kept["note"],
+            "Who": kept["reviewer"],
+            "Seconds": kept["seconds"],
+            "Standing": kept["is_current"],
+            "Outcome": kept["outcome"].map(lambda value: outcome(value, space)),
+        }
+    )
+    st.dataframe(
+        table,
+        key="log",
+        hide_index=True,
+        height="auto" if len(table) < 8 else 300,
+        alt="Decision log, newest first",
+        column_config={"Seconds": st.column_config.NumberColumn(format="%.0f")},
+    )
+    st.download_button(
+        "Download these rows (CSV)",
+        table.to_csv(index=False),
+        file_name=f"decisions-{space.name}.csv",
+        mime="text/csv",
+        key="log_download",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def outcome(value: Any, space: Workspace) -> str:
+    """Say what came true, or that it is not known yet."""
+    if value is None or value != value:
+        return "not known yet"
+    return space.positive if value else space.negative
+
+
+def _filtered(space: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
+    with st.container(horizontal=True, key="log_filters"):
+        verdicts = st.multiselect(
+            "Verdict", space.verdicts, key="verdicts_shown", bind="query-params"
+        )
+        people = st.multiselect(
+            "Reviewer", sorted(set(rows["reviewer"])), key="people_shown", bind="query-params"
+        )
+    kept = rows[rows["verdict"].isin(verdicts)] if verdicts else rows
+    return kept[kept["reviewer"].isin(people)] if people else kept
+
+
+def _tried(verb: Any) -> bool:
+    try:
+        verb()
+    except HitlError as error:
+        st.session_state["review_trouble"] = str(error)
+        return False
+    return True
+
+
+def _verdict_key(claimed: Claim) -> str:
+    return f"verdict-of-{claimed.instance_id}"
+
+
+def _note_key(claimed: Claim) -> str:
+    return f"note-of-{claimed.instance_id}"
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h"

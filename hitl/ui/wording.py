@@ -1,0 +1,102 @@
+"""Figures and states in words: numbers for people, states with icon and colour, the loop strip."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from hitl.explain import text
+from hitl.store import Store
+from hitl.workflow.materials import FIRST_DAY_MS
+
+STATES: dict[str, tuple[str, str]] = {
+    "normal": (":material/check_circle:", "green"),
+    "known anomaly": (":material/report:", "red"),
+    "novel": (":material/explore:", "violet"),
+    "novel and flagged": (":material/crisis_alert:", "orange"),
+}
+"""Icon and colour of each state; the word always stands beside them."""
+
+MS_PER_DAY = 86_400_000
+
+
+def number(value: float | None, *, unit: str = "") -> str:
+    """Write a count whole and any other number with three significant digits."""
+    if value is None or value != value:
+        return "–"
+    whole = value == int(value) and abs(value) < 1e15
+    written = f"{int(value):,}".replace("-", text.MINUS) if whole else text.number(float(value))
+    return f"{written} {unit}".strip()
+
+
+def share(value: float | None) -> str:
+    """Write a share as a percentage with three significant digits."""
+    return "–" if value is None or value != value else f"{number(100 * value)} %"
+
+
+def event_time(occurred_ms: float) -> str:
+    """Write a moment of the stream: the data's days have no date, so day 1, day 2."""
+    if occurred_ms < FIRST_DAY_MS:
+        return "before day 1"
+    day, ms = divmod(int(occurred_ms) - FIRST_DAY_MS, MS_PER_DAY)
+    return f"day {day + 1} {datetime.fromtimestamp(ms / 1_000, UTC):%H:%M:%S}"
+
+
+def wall_time(ms: float) -> str:
+    """Write a moment of the wall clock, in UTC."""
+    return f"{datetime.fromtimestamp(ms / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def state_badge(state: str) -> str:
+    """Write a state as a badge: word, icon and colour."""
+    icon, colour = STATES[state]
+    return f":{colour}-badge[{icon} {state}]"
+
+
+def loop_counts(store: Store, workspace: str) -> dict[str, Any]:
+    """Read the counts of the loop strip from the database."""
+    found = store.view("loop_counts", workspace=workspace)
+    counts = found.iloc[0].to_dict() if len(found) else {}
+    newest = store.view("newest_comparisons", workspace=workspace, order=("-compared_ms",), limit=1)
+    champion = store.rows("champion_id", workspace)
+    champion_id = champion[0][0] if champion else ""
+    news = store.view("news_since_training", workspace=workspace)
+    return {
+        **{name: int(counts.get(name, 0)) for name in ("scored", "flagged", "waiting", "decided")},
+        "since_training": int(news["n"].sum()) if len(news) else 0,
+        "champion_id": champion_id,
+        "comparison": _standing(newest, champion_id),
+    }
+
+
+def loop_links(counts: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Give the loop strip's links: page, label, explanation."""
+    return [
+        (
+            "pages/monitor.py",
+            f"**Monitor** {counts['scored']:,} scored · {counts['flagged']:,} flagged",
+            "Payments scored so far, and how many the model flagged.",
+        ),
+        (
+            "pages/review.py",
+            f"**Review** {counts['waiting']:,} waiting · {counts['decided']:,} decided",
+            "Cases that wait for a person, and cases decided.",
+        ),
+        (
+            "pages/retrain.py",
+            f"**Retrain** {counts['since_training']:,} new",
+            "Decisions and outcomes the champion has not learned from.",
+        ),
+        (
+            "pages/retrain.py",
+            f"**Compare** {counts['comparison'] or 'champion ' + counts['champion_id']}",
+            "The model in use, and how its challenger stands.",
+        ),
+    ]
+
+
+def _standing(newest: Any, champion_id: str) -> str:
+    if newest.empty or newest.iloc[0]["champion_id"] != champion_id:
+        return ""
+    body = json.loads(newest.iloc[0]["body"])
+    word = "may be promoted" if body["is_passed"] else "on hold"
+    return f"{body['challenger_id']} {word}"

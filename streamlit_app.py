@@ -1,0 +1,10 @@
+"""The frame of every page: configuration, navigation, workspace, person and loop strip."""
+
+import streamlit as st
+
+from hitl.ui import frame
+
+st.set_page_config(page_title="Second Look", page_icon=frame.ICON, layout="wide")
+page = st.navigation(frame.pages(), position="top")
+frame.draw()
+page.run()

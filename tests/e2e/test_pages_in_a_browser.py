@@ -1,0 +1,89 @@
+"""Every page opens as the first request of a cold process, and passes axe in light and dark."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hitl.store import Store
+from tests import browser as chromium
+from tests import servers
+from tests.e2e.conftest import on
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+HEADINGS = {
+    "": "Monitor",
+    "explain": "Explain",
+    "review": "Review",
+    "fairness": "Group differences",
+    "retrain": "Retrain",
+    "settings": "Settings",
+}
+
+
+@pytest.mark.parametrize("path", HEADINGS)
+def test_a_page_opened_first_shows_the_frame_and_works(
+    path: str, played_database: Path, tmp_path: Path, context: "BrowserContext"
+) -> None:
+    from playwright.sync_api import expect
+
+    with servers.streamlit_server(on(shutil.copy(played_database, tmp_path / "c.duckdb"))) as app:
+        page = chromium.open_page(context, f"{app.url}/{path}")
+        expect(page.get_by_role("heading", name=HEADINGS[path], exact=True)).to_be_visible()
+        expect(page.locator(".st-key-strip")).to_be_visible()
+        expect(page.get_by_test_id("stTopNavLink")).to_have_count(len(HEADINGS))
+        chromium.settled(page)
+        assert page.url.removeprefix(app.url).strip("/").startswith(path)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        assert chromium.console_errors(page) == []
+        assert chromium.foreign_requests(page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("workspace", ["cards", "story"])
+def test_every_page_is_accessible(
+    played_app: servers.App, browser: "Browser", tmp_path: Path, workspace: str, dark: bool
+) -> None:
+    from playwright.sync_api import expect
+
+    window = chromium.new_context(browser, dark=dark)
+    found = {}
+    for path in (*HEADINGS, f"explain?case={workspace}-1-3"):
+        joined = "&" if "?" in path else "?"
+        page = chromium.open_page(window, f"{played_app.url}/{path}{joined}workspace={workspace}")
+        heading = page.get_by_role("heading", name=HEADINGS[path.split("?")[0]], exact=True)
+        expect(heading).to_be_visible()
+        chromium.settled(page)
+        found[path] = chromium.axe_violations(page) + chromium.console_errors(page)
+        page.close()
+    window.close()
+    assert {path: trouble for path, trouble in found.items() if trouble} == {}
+
+
+def test_decisions_survive_a_kill_and_a_restart(
+    played_database: Path, tmp_path: Path, context: "BrowserContext"
+) -> None:
+    from playwright.sync_api import expect
+
+    path = Path(shutil.copy(played_database, tmp_path / "k.duckdb"))
+    with servers.streamlit_server(on(path)) as app:
+        page = chromium.open_page(context, f"{app.url}/review")
+        page.locator(".st-key-start button").click()
+        page.locator(".st-key-verdict-fraud button").wait_for(timeout=60_000)
+        chromium.settled(page)
+        note = page.get_by_role("textbox", name="Note (optional)")
+        note.fill("Caller confirmed it — “not me”")
+        page.locator(".st-key-verdict-fraud button").click()
+        page.locator(".st-key-reason-3 button").click()
+        expect(page.get_by_text("Decided cards-")).to_be_visible()
+        app.kill()
+    with Store(str(path)) as store:
+        decisions = store.view("decisions", workspace="cards", order=("-happened_ms",))
+    assert len(decisions) == 6
+    assert decisions.iloc[0]["note"] == "Caller confirmed it — “not me”"
+    with servers.streamlit_server(on(path)) as app:
+        page = chromium.open_page(context, f"{app.url}/review")
+        expect(page.locator(".st-key-strip")).to_contain_text("6 decided")
