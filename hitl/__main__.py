@@ -207,7 +207,7 @@ def decisions(given: argparse.Namespace) -> dict[str, Any]:
             found = workflow.export_decisions(store, space)
         _write_table(found, path)
         return {"exported": len(found), "said": f"{len(found)} decisions written to {path}."}
-    rows = datasets.read_table(Path(given.file))
+    rows = datasets.read_table(Path(given.file), as_text=True)
     with _store(given.db) as store:
         added = workflow.import_decisions(
             store, space, rows, now_ms=_now_ms(), imported_by="import"

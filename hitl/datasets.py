@@ -10,6 +10,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ _ID_NAME = re.compile(r"row|id|index|.*_id|unnamed: \d+|__index_level_\d+__", re
 _EXACT_INTEGERS = 2**53
 
 
-def read_table(source: Path | bytes, name: str = "") -> pd.DataFrame:
+def read_table(source: Path | bytes, name: str = "", *, as_text: bool = False) -> pd.DataFrame:
     r"""Read a CSV or Parquet table; the content decides which, not the name.
 
     Parameters
@@ -52,6 +53,8 @@ def read_table(source: Path | bytes, name: str = "") -> pd.DataFrame:
         Path of a file, or the bytes of an upload.
     name
         What to call the bytes in messages; a path is called by its file name.
+    as_text
+        Leave the fields of a CSV as they are written: ``007`` and ``NA`` are no numbers.
 
     Returns
     -------
@@ -77,7 +80,9 @@ def read_table(source: Path | bytes, name: str = "") -> pd.DataFrame:
     shown = name or ("the upload" if isinstance(source, bytes) else source.name)
     if content.startswith(_GZIP):
         content = _unpacked(content, shown)
-    rows = _parquet(content, shown) if content.startswith(_PARQUET) else _csv(content, shown)
+    rows = (
+        _parquet(content, shown) if content.startswith(_PARQUET) else _csv(content, shown, as_text)
+    )
     if rows.empty:
         raise EmptyDataError(f"{shown} has no rows.", "Give a file with at least one row.")
     return rows
@@ -126,14 +131,15 @@ def _parquet(content: bytes, shown: str) -> pd.DataFrame:
     return rows
 
 
-def _csv(content: bytes, shown: str) -> pd.DataFrame:
+def _csv(content: bytes, shown: str, as_text: bool) -> pd.DataFrame:
     plain = _plain(content, shown)
     header = plain[: plain.find(b"\n")].decode(errors="replace")
     delimiter = max(",;\t", key=header.count)
+    how: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
     try:
         # Two plain lines first: under a header that is too short pandas would make an index.
         top = pd.read_csv(io.BytesIO(plain), sep=delimiter, header=None, nrows=2, dtype=str)
-        rows = pd.read_csv(io.BytesIO(plain), sep=delimiter, low_memory=False)
+        rows: pd.DataFrame = pd.read_csv(io.BytesIO(plain), sep=delimiter, low_memory=False, **how)
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{shown} is not UTF-8 text and not Parquet.", _READABLE) from error
     except (pd.errors.ParserError, ValueError) as error:

@@ -527,3 +527,8 @@ def test_splitting_leaves_the_given_rows_alone():
 def test_the_bundled_folder_is_a_card_source():
     source = card_source(Path(__file__).parents[1] / "data")
     assert 0.001 < source.prevalence < 0.002
+
+
+def test_fields_are_left_as_they_are_written_when_asked():
+    rows = datasets.read_table(b"note,verdict\n007,NA\n,fraud\n", as_text=True)
+    assert rows.to_dict("list") == {"note": ["007", ""], "verdict": ["NA", "fraud"]}

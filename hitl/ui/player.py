@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from hitl.errors import HitlError
+from hitl.errors import ConflictError, HitlError
 from hitl.workflow import Ingested
 
 SPEEDS = (1, 2, 5, 10, 20, 50, 100)
@@ -68,5 +68,7 @@ class Player:
     def _play_rows(self, count: int, again: bool) -> None:
         try:
             self.is_finished = self._ingest(count, again).is_finished
+        except ConflictError:
+            return  # another process played these rows; the next tick goes on after them
         except HitlError as error:
             self.trouble = str(error)

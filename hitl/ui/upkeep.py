@@ -222,7 +222,7 @@ def bring_decisions(space: Workspace) -> None:
         added = workflow.import_decisions(
             resources.store(),
             space,
-            datasets.read_table(given.getvalue(), given.name),
+            datasets.read_table(given.getvalue(), given.name, as_text=True),
             now_ms=resources.now_ms(),
             imported_by=frame.reviewer(),
         )

@@ -1,7 +1,7 @@
 import threading
 import time
 
-from hitl.errors import NoChampionError
+from hitl.errors import ConflictError, NoChampionError
 from hitl.ui.player import SPEEDS, Player
 from hitl.workflow import Ingested
 
@@ -75,3 +75,22 @@ def test_trouble_stops_the_player_and_is_kept_for_the_page() -> None:
     assert player.trouble == "There is no model. Seed first."
     assert not player.is_playing
     player.pause()
+
+
+def test_rows_another_process_played_do_not_stop_the_player() -> None:
+    tape = Tape(2)
+    conflicts = iter([True, False, False])
+
+    def contested(count: int, again: bool) -> Ingested:
+        if next(conflicts):
+            raise ConflictError("This was written already.")
+        return tape(count, again)
+
+    player = Player(contested)
+    player.speed = SPEEDS[-1]
+    player.step()
+    assert player.trouble == ""
+    player.step()
+    player.step()
+    assert tape.played == 2
+    assert player.is_finished
