@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from hitl.errors import HitlError
-from hitl.ui import resources, wording
+from hitl.ui import remembered, resources, wording
 from hitl.workspaces import WORKSPACES, Workspace
 
 ICON = str(Path(__file__).with_name("icon.png"))
@@ -55,16 +55,7 @@ def draw() -> None:
             help="Which data set the pages show.",
             width=130,
         )
-        st.text_input(
-            "Your name",
-            value=_guest(),
-            key="reviewer",
-            persist_state="session",
-            label_visibility="collapsed",
-            icon=":material/person:",
-            help="Written beside each of your decisions.",
-            width=150,
-        )
+        _person()
     with errors_shown():
         resources.materials(workspace().name)
         every = resources.settings()["tick_seconds"] * 2 if is_live() else None
@@ -112,6 +103,27 @@ def errors_shown(*, go_on: bool = False) -> Iterator[None]:
         st.error(f"**{error.message}** {error.hint}", icon=":material/error:")
         if not go_on:
             st.stop()
+
+
+def _person() -> None:
+    kept = remembered.name(st.session_state.get("named", ""))
+    if kept and "named" not in st.session_state:
+        st.session_state["named"] = st.session_state["reviewer"] = kept
+    st.session_state.setdefault("reviewer", _guest())
+    st.text_input(
+        "Your name",
+        key="reviewer",
+        persist_state="session",
+        label_visibility="collapsed",
+        icon=":material/person:",
+        help="Written beside each of your decisions, and kept in this browser.",
+        on_change=_named,
+        width=150,
+    )
+
+
+def _named() -> None:
+    st.session_state["named"] = reviewer()
 
 
 def _guest() -> str:

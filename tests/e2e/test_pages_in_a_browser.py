@@ -87,3 +87,22 @@ def test_decisions_survive_a_kill_and_a_restart(
     with servers.streamlit_server(on(path)) as app:
         page = chromium.open_page(context, f"{app.url}/review")
         expect(page.locator(".st-key-strip")).to_contain_text("6 decided")
+
+
+def test_a_reload_in_the_middle_of_a_case_keeps_the_name_and_the_case(
+    played_app: servers.App, context: "BrowserContext"
+) -> None:
+    from playwright.sync_api import expect
+
+    page = chromium.open_page(context, f"{played_app.url}/review")
+    name = page.locator(".st-key-reviewer").get_by_role("textbox")
+    name.fill("Mina")
+    name.press("Enter")
+    chromium.settled(page)
+    page.locator(".st-key-start button").click()
+    page.locator(".st-key-verdict-fraud button").wait_for(timeout=60_000)
+    chromium.settled(page)
+    case = page.locator(".st-key-case_header").inner_text()
+    page.reload()
+    expect(name).to_have_value("Mina")
+    expect(page.locator(".st-key-case_header")).to_have_text(case, use_inner_text=True)
