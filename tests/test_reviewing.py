@@ -30,12 +30,14 @@ from hitl.workflow.reviewing import (
     COMPARED,
     EXPORTED,
     Claim,
+    Decided,
     check_verdict,
     claim,
     decide,
     export_decisions,
     held,
     import_decisions,
+    newest,
     release,
     undo,
 )
@@ -238,7 +240,7 @@ def test_a_stale_submit_is_refused_and_says_who_was_faster(store) -> None:
     stale = take(store, "ann")
     fresh = take(store, "bob", now_ms=NOW + LEASE + 1)
     assert fresh.instance_id == stale.instance_id
-    with pytest.raises(LeaseLostError, match=r"bob holds it now.*Your text is kept"):
+    with pytest.raises(LeaseLostError, match=r"bob holds it now.*What you typed is still there"):
         decide(store, CARDS, stale, **FRAUD, key="k1", now_ms=NOW + LEASE + 2)
     decide(store, CARDS, fresh, **FRAUD, key="k2", now_ms=NOW + LEASE + 3)
     with pytest.raises(AlreadyDecidedError, match="decided by bob meanwhile"):
@@ -331,6 +333,43 @@ def test_undo_takes_back_nobody_elses_decision(store) -> None:
     assert status(store) == ("decided", "ann")
 
 
+def test_undo_of_a_named_case_takes_back_that_one_or_nothing(store) -> None:
+    for now_ms in (NOW, NOW + 1):
+        decide(store, CARDS, take(store, "ann"), **FRAUD, key=f"k-{now_ms}", now_ms=now_ms)
+    assert undo(store, CARDS, "ann", now_ms=NOW + 9, instance_id="case-0") is None
+    assert len(store.view("decisions")) == 2
+    again = undo(store, CARDS, "ann", now_ms=NOW + 9, instance_id="case-1")
+    assert again is not None
+    assert again.instance_id == "case-1"
+    assert store.view("decisions")["instance_id"].tolist() == ["case-0"]
+
+
+def test_the_newest_decision_is_ones_own_and_of_this_workspace(store) -> None:
+    assert newest(store, CARDS, "ann") is None
+    mine = take(store, "ann")
+    decide(store, CARDS, mine, **FRAUD, note="so it is", key="k", now_ms=NOW + 3)
+    told = Decided("case-0", "fraud", "matches known fraud", "so it is", NOW + 3)
+    assert newest(store, CARDS, " ann ") == told
+    assert newest(store, CARDS, "bob") is None
+    assert newest(store, STORY, "ann") is None
+    undo(store, CARDS, "ann", now_ms=NOW + 4)
+    assert newest(store, CARDS, "ann") is None
+
+
+def test_only_a_refused_submit_speaks_of_what_was_typed(store) -> None:
+    mine = take(store, "ann")
+    facts.decide(store, CARDS, take(store, "bob"), "fraud")
+    late = NOW + LEASE + 1
+    take(store, "bob", now_ms=late, case="case-0")
+    with pytest.raises(LeaseLostError, match=r"bob holds it now\. What you typed is still there"):
+        decide(store, CARDS, mine, **FRAUD, key="k", now_ms=late)
+    for case, error in (("case-0", LeaseLostError), ("case-1", AlreadyDecidedError)):
+        with pytest.raises(error) as refused:
+            claim(store, CARDS, "ann", now_ms=late, instance_id=case)
+        assert "typed" not in str(refused.value)
+        assert "undo" not in str(refused.value)
+
+
 # Export and import
 
 
@@ -358,6 +397,40 @@ def test_decisions_go_out_and_in_again(store, tmp_path) -> None:
             assert import_decisions(other, CARDS, rows, now_ms=NOW + 10, imported_by="eve") == 0
         assert len(other.view("case_events", kind="imported")) == 2
         facts.check_heads(other)
+
+
+@pytest.mark.parametrize(
+    ("note", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+49 30 1", "'+49 30 1"),
+        ("-", "'-"),
+        ("@home", "'@home"),
+        ("'=1+1", "''=1+1"),
+        ("'tis so", "'tis so"),
+        ("'", "'"),
+        ("1=1", "1=1"),
+        ("", ""),
+    ],
+)
+def test_no_text_of_an_export_is_a_formula_and_all_come_back_as_they_were(
+    store, note, written
+) -> None:
+    mine = take(store, "=ann")
+    decide(store, CARDS, mine, **FRAUD, note=note, key="k", now_ms=NOW)
+    text = export_decisions(store, CARDS).to_csv(index=False)
+    file = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
+    assert (file.loc[0, "note"], file.loc[0, "reviewer"]) == (written, "'=ann")
+    assert import_decisions(store, CARDS, file, now_ms=NOW, imported_by="eve") == 0
+    undo(store, CARDS, "=ann", now_ms=NOW)
+    assert import_decisions(store, CARDS, file, now_ms=NOW, imported_by="eve") == 1
+    stands = store.view("decisions").iloc[0]
+    assert (stands["note"], stands["reviewer"]) == (note, "=ann")
+
+
+def test_a_formula_somebody_wrote_into_a_file_is_kept_as_text(store) -> None:
+    assert imported(store, [GOOD | {"note": "=1+1"}]) == 1
+    assert store.view("decisions")["note"].tolist() == ["=1+1"]
 
 
 def imported(store: Store, rows: list[dict[str, Any]], by: str = "eve") -> int:
@@ -776,3 +849,19 @@ def test_two_imports_of_one_file_at_once_are_one_import(store) -> None:
     rows = [{"instance_id": f"case-{n}", "verdict": "fraud"} for n in range(3)]
     run_together(*[lambda: imported(store, rows) and None] * 4)
     assert len(store.view("case_events", kind="imported")) == 3
+
+
+def test_the_log_keeps_the_outcome_to_itself_while_a_case_waits_again(store) -> None:
+    mine = take(store, "ann")
+    outcome = {
+        "instance_id": mine.instance_id,
+        "workspace": "cards",
+        "is_positive": True,
+        "source": "outcome",
+        "arrived_ms": NOW,
+    }
+    store.append("outcomes", [outcome])
+    facts.decide(store, CARDS, mine, "fraud")
+    assert list(store.view("decision_log", kind="decided")["outcome"]) == [True]
+    undo(store, CARDS, "ann", now_ms=NOW)
+    assert store.view("decision_log")["outcome"].isna().all()

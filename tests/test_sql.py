@@ -186,6 +186,19 @@ def test_the_outcome_is_the_label_where_it_arrived_and_unsure_is_none(history) -
     assert sorted(labels.index[~labels["is_reviewed"]]) == ["cards-5"]
 
 
+def test_a_labelled_instance_carries_what_people_decided_beside_its_label(history) -> None:
+    rows = history.view("labelled_instances", workspace="cards").set_index("instance_id")
+    decided = rows["decided_positive"]
+    assert decided[decided.notna()].to_dict() == {
+        "cards-1": True,  # the outcome says otherwise
+        "cards-2": True,
+        "cards-3": False,
+        "cards-9": True,
+    }
+    assert not rows.loc["cards-1", "is_positive"]
+    assert sorted(rows.index) == ids(history.view("labels", workspace="cards"))
+
+
 def test_what_the_champion_was_trained_on_is_not_new(history) -> None:
     assert ids(history.view("new_labels", workspace="cards")) == ["cards-1", "cards-5", "cards-9"]
     assert ids(history.view("new_decisions", workspace="cards")) == [

@@ -46,10 +46,12 @@ COMMENT ON VIEW labels IS 'What training uses: the outcome where it arrived, els
 
 CREATE VIEW labelled_instances AS
 SELECT l.workspace, l.instance_id, l.is_positive, l.source, l.is_reviewed,
+    d.is_positive AS decided_positive,
     i.run, i.step, i.occurred_ms, i.origin, i.source_row, i.weight, i.features
 FROM labels l
-JOIN instances i ON i.instance_id = l.instance_id;
-COMMENT ON VIEW labelled_instances IS 'Labels with the features they belong to.';
+JOIN instances i ON i.instance_id = l.instance_id
+LEFT JOIN decisions d ON d.instance_id = l.instance_id;
+COMMENT ON VIEW labelled_instances IS 'Labels with their features and, where people decided, what they said.';
 
 CREATE VIEW new_labels AS
 SELECT l.*
@@ -138,13 +140,14 @@ COMMENT ON VIEW decided_cases IS 'Decided cases with their features, the decisio
 CREATE VIEW decision_log AS
 SELECT e.workspace, e.event_id, e.instance_id, e.fence, e.kind, e.reviewer, e.model_id, e.verdict,
     e.reason, e.note, e.source, e.seconds, e.happened_ms,
-    f.fence = e.fence AS is_current, o.is_positive AS outcome, p.probability, p.state
+    f.fence = e.fence AS is_current,
+    CASE WHEN f.status = 'decided' THEN o.is_positive END AS outcome, p.probability, p.state
 FROM case_events e
 JOIN case_folds f ON f.instance_id = e.instance_id
 LEFT JOIN live_predictions p ON p.instance_id = e.instance_id
 LEFT JOIN outcomes o ON o.instance_id = e.instance_id
 WHERE e.kind IN ('decided', 'imported', 'undone');
-COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current.';
+COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current; no outcome while a case waits.';
 
 CREATE VIEW loop_counts AS
 SELECT p.workspace,

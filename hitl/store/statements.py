@@ -40,7 +40,7 @@ STATEMENTS: dict[str, str] = {
         "WHERE instance_id = $1 AND status = $2 AND fence = $3 RETURNING fence"
     ),
     "newest_decision": (
-        "SELECT instance_id, fence, verdict, reason, note FROM case_folds "
+        "SELECT instance_id, fence, verdict, reason, note, happened_ms FROM case_folds "
         "WHERE workspace = $1 AND reviewer = $2 AND kind = 'decided' "
         "ORDER BY happened_ms DESC, instance_id LIMIT 1"
     ),

@@ -1,5 +1,7 @@
 """The Review page's parts: the case in hand, its two-key decision, and the log."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -9,6 +11,7 @@ from hitl import workflow
 from hitl.errors import HitlError
 from hitl.ui import frame, reasons, resources, wording
 from hitl.workflow import Claim
+from hitl.workflow.reviewing import EXPORTED, Decided, guarded, newest
 from hitl.workspaces import REASONS, Workspace
 
 SECONDS_PER_CASE = 60
@@ -16,6 +19,8 @@ SECONDS_PER_CASE = 60
 
 KEYS = {"fraud": "F", "legitimate": "L", "unsure": "U"}
 MS_PER_MINUTE = 60_000
+UNDO_MINUTES = 30
+"""How long a decision stands beside its undo."""
 
 
 def backlog(queue: pd.DataFrame) -> str:
@@ -44,6 +49,8 @@ def start(space: Workspace, queue: pd.DataFrame, wanted: str | None) -> None:
         args=(space, named),
         disabled=queue.empty,
     )
+    if not queue.empty:
+        st.caption("Keys work once you have left the name box: press Tab.")
     if wanted and not named:
         st.info(f"Case {wanted} does not wait for a decision; it may be decided or never queued.")
 
@@ -72,10 +79,7 @@ def _decision(space: Workspace, claimed: Claim, model_id: str) -> None:
     left, right = st.columns([5, 4], gap="medium")
     with left:
         _verdicts(space, claimed, chosen)
-        if chosen:
-            _reasons(space, claimed, chosen, model_id)
-        else:
-            st.caption("Press F, L or U, then the number of a reason: two keys decide.")
+        _reasons(space, claimed, chosen, model_id)
     with right:
         st.text_area(
             "Note (optional)",
@@ -111,23 +115,27 @@ def _verdicts(space: Workspace, claimed: Claim, chosen: str | None) -> None:
         st.caption(f"Yours until {wording.wall_time(claimed.lease_until_ms)[11:16]} UTC")
 
 
-def _reasons(space: Workspace, claimed: Claim, verdict: str, model_id: str) -> None:
-    st.markdown(f"**{verdict.capitalize()}**, because:")
+def _reasons(space: Workspace, claimed: Claim, chosen: str | None, model_id: str) -> None:
+    """Draw the reasons, before a verdict too: their keys must not be lost on a fast typist."""
+    if chosen:
+        st.markdown(f"**{chosen.capitalize()}**, because:")
+    else:
+        st.markdown("Press F, L or U, then the number of a reason: two keys decide.")
     with st.container(horizontal=True, key="reasons"):
-        for number, reason in enumerate(REASONS[verdict], 1):
+        for number, reason in enumerate(REASONS[chosen or space.positive], 1):
             st.button(
-                reason.capitalize(),
+                reason.capitalize() if chosen else f"Reason {number}",
                 key=f"reason-{number}",
                 shortcut=str(number),
                 on_click=record,
-                args=(space, claimed, verdict, reason, model_id),
+                args=(space, claimed, number, model_id),
             )
 
 
 def take(space: Workspace, wanted: str | None = None) -> None:
     """Claim the next case, or the named one."""
-    _tried(
-        lambda: workflow.claim(
+    with _trouble_kept():
+        workflow.claim(
             resources.store(),
             space,
             frame.reviewer(),
@@ -135,7 +143,6 @@ def take(space: Workspace, wanted: str | None = None) -> None:
             lease_minutes=resources.settings()["lease_minutes"],
             instance_id=wanted,
         )
-    )
 
 
 def choose(claimed: Claim, verdict: str) -> None:
@@ -143,48 +150,56 @@ def choose(claimed: Claim, verdict: str) -> None:
     st.session_state[_verdict_key(claimed)] = verdict
 
 
-def record(space: Workspace, claimed: Claim, verdict: str, reason: str, model_id: str) -> None:
-    """Record the decision and go on to the next case."""
-    opened = st.session_state.get(f"opened-{claimed.instance_id}", resources.now_ms())
+def record(space: Workspace, claimed: Claim, number: int, model_id: str) -> None:
+    """Record the decision with the reason of this number and go on to the next case."""
+    verdict = _chosen(space, claimed)
+    if verdict is None:
+        st.session_state["review_trouble"] = "Choose F, L or U first, then the reason."
+        return
     now = resources.now_ms()
-    done = _tried(
-        lambda: workflow.decide(
+    opened = st.session_state.get(f"opened-{claimed.instance_id}", now)
+    with _trouble_kept():
+        workflow.decide(
             resources.store(),
             space,
             claimed,
             verdict=verdict,
-            reason=reason,
+            reason=REASONS[verdict][number - 1],
             note=st.session_state.get(_note_key(claimed), ""),
             key=f"{claimed.instance_id}-{claimed.fence}-decided-{verdict}",
             model_id=model_id,
             seconds=(now - opened) / 1_000,
             now_ms=now,
         )
-    )
-    if done:
         for name in (_verdict_key(claimed), _note_key(claimed), f"opened-{claimed.instance_id}"):
             st.session_state.pop(name, None)
-        st.session_state["last_decision"] = f"{claimed.instance_id}: {verdict}, {reason}"
         take(space)
 
 
 def put_back(space: Workspace, claimed: Claim) -> None:
     """Give the case back undecided."""
-    _tried(lambda: workflow.release(resources.store(), space, claimed, now_ms=resources.now_ms()))
+    with _trouble_kept():
+        workflow.release(resources.store(), space, claimed, now_ms=resources.now_ms())
 
 
-def take_back(space: Workspace) -> None:
-    """Undo the newest decision of this person and open its case again."""
-    st.session_state.pop("last_decision", None)
-    _tried(
-        lambda: workflow.undo(
+def take_back(space: Workspace, decided: Decided) -> None:
+    """Undo this decision and open its case again, with its verdict and note filled in."""
+    with _trouble_kept():
+        reopened = workflow.undo(
             resources.store(),
             space,
             frame.reviewer(),
             now_ms=resources.now_ms(),
             lease_minutes=resources.settings()["lease_minutes"],
+            instance_id=decided.instance_id,
         )
-    )
+        if reopened is None:
+            st.session_state["review_trouble"] = (
+                f"Nothing was undone: {decided.instance_id} is not your newest decision any more."
+            )
+            return
+        st.session_state[_verdict_key(reopened)] = decided.verdict
+        st.session_state[_note_key(reopened)] = decided.note
 
 
 def trouble() -> None:
@@ -195,19 +210,29 @@ def trouble() -> None:
 
 
 def last_decision(space: Workspace) -> None:
-    """Say what was decided last, with its undo."""
-    said = st.session_state.get("last_decision")
-    if said:
-        st.markdown(f":material/check: Decided {said}.", width="content")
-        st.button(
-            "Undo",
-            key="undo",
-            shortcut="Z",
-            icon=":material/undo:",
-            type="tertiary",
-            on_click=take_back,
-            args=(space,),
-        )
+    """Say what this person decided last in this workspace, with its undo.
+
+    It comes from the database, so a reload keeps it and an undo shows the decision before. An
+    hour-old decision is no slip of the finger: after `UNDO_MINUTES` the line goes.
+    """
+    decided = newest(resources.store(), space, frame.reviewer())
+    if decided is None:
+        return
+    if resources.now_ms() - decided.happened_ms > UNDO_MINUTES * MS_PER_MINUTE:
+        return
+    st.markdown(
+        f":material/check: Decided {decided.instance_id}: {decided.verdict}, {decided.reason}.",
+        width="content",
+    )
+    st.button(
+        "Undo",
+        key="undo",
+        shortcut="Z",
+        icon=":material/undo:",
+        type="tertiary",
+        on_click=take_back,
+        args=(space, decided),
+    )
 
 
 def waiting(space: Workspace, queue: pd.DataFrame) -> None:
@@ -265,13 +290,20 @@ def log(space: Workspace, rows: pd.DataFrame) -> None:
     )
     st.download_button(
         "Download these rows (CSV)",
-        table.to_csv(index=False),
-        file_name=f"decisions-{space.name}.csv",
+        log_csv(kept, space),
+        file_name=f"decision-log-{space.name}.csv",
         mime="text/csv",
         key="log_download",
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def log_csv(rows: pd.DataFrame, space: Workspace) -> str:
+    """Write rows of the log as CSV: the columns of an exported decision first, then its fate."""
+    columns = [*EXPORTED, "kind", "is_current", "outcome"]
+    told = rows.assign(outcome=rows["outcome"].map(lambda value: outcome(value, space)))
+    return guarded(told[columns]).to_csv(index=False)
 
 
 def outcome(value: Any, space: Workspace) -> str:
@@ -293,13 +325,22 @@ def _filtered(space: Workspace, rows: pd.DataFrame) -> pd.DataFrame:
     return kept[kept["reviewer"].isin(people)] if people else kept
 
 
-def _tried(verb: Any) -> bool:
+def _chosen(space: Workspace, claimed: Claim) -> str | None:
+    """Give the chosen verdict; two keys at once may arrive together, the second one first."""
+    for verdict in space.verdicts:
+        if st.session_state.get(f"verdict-{verdict}"):
+            return verdict
+    kept = st.session_state.get(_verdict_key(claimed))
+    return str(kept) if kept else None
+
+
+@contextmanager
+def _trouble_kept() -> Iterator[None]:
+    """Keep what went wrong until the page is drawn again; the rest of the block is left out."""
     try:
-        verb()
+        yield
     except HitlError as error:
         st.session_state["review_trouble"] = str(error)
-        return False
-    return True
 
 
 def _verdict_key(claimed: Claim) -> str:

@@ -1,6 +1,7 @@
 """The queue: claim a case, decide it, undo, put it back; import and export decisions."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ EXPORTED = (
 COMPARED = ("verdict", "reason", "note", "reviewer")
 """What makes an imported decision the one that stands already."""
 
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a text begins that a spreadsheet would run, with any apostrophes that keep it from that."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -46,6 +50,17 @@ class Claim:
     reviewer: str
     fence: int
     lease_until_ms: int
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision that stands, as its reviewer made it."""
+
+    instance_id: str
+    verdict: str
+    reason: str
+    note: str
+    happened_ms: int
 
 
 def claim(
@@ -106,6 +121,15 @@ def held(store: Store, workspace: Workspace, reviewer: str) -> Claim | None:
     return Claim(found[0][0], reviewer, found[0][1], found[0][2]) if found else None
 
 
+def newest(store: Store, workspace: Workspace, reviewer: str) -> Decided | None:
+    """Find the decision `undo` would take back: the newest of this reviewer that stands."""
+    found = store.rows("newest_decision", workspace.name, _typed(reviewer))
+    if not found:
+        return None
+    instance_id, _, verdict, reason, note, happened_ms = found[0]
+    return Decided(instance_id, verdict, reason, note, happened_ms)
+
+
 def decide(
     store: Store,
     workspace: Workspace,
@@ -160,7 +184,8 @@ def decide(
         return settled or _is_written(work, claimed, key)
 
     if not store.write(verb):
-        _refuse(store, workspace, claimed.instance_id)
+        kept = " What you typed is still there if the case comes back to you."
+        _refuse(store, workspace, claimed.instance_id, kept)
 
 
 def release(store: Store, workspace: Workspace, claimed: Claim, *, now_ms: int) -> None:
@@ -175,26 +200,28 @@ def undo(
     *,
     now_ms: int,
     lease_minutes: float = 10.0,
+    instance_id: str | None = None,
 ) -> Claim | None:
     """Take back a reviewer's newest decision, as a new event, and hand them the case again.
 
-    Returns nothing when there is no decision of theirs to take back.
+    Returns nothing when there is no decision of theirs to take back, or when the newest is not of
+    the case they name.
     """
     reviewer = _named(reviewer)
 
     def verb(work: Work) -> Claim | None:
         found = work.rows("newest_decision", workspace.name, reviewer)
-        if not found:
+        if not found or instance_id not in (None, found[0][0]):
             return None
         held = work.rows("held_case", workspace.name, reviewer, now_ms)
-        instance_id, fence = found[0][0], found[0][1]
+        newest_id, fence = found[0][0], found[0][1]
         until_ms = now_ms + int(lease_minutes * MS_PER_MINUTE)
-        decided = Claim(instance_id, reviewer, fence, until_ms)
+        decided = Claim(newest_id, reviewer, fence, until_ms)
         if not _settle(work, workspace, decided, "undone", now_ms):
             return None  # taken back elsewhere at the same moment
         if held:
             _settle(work, workspace, Claim(held[0][0], reviewer, held[0][1], 0), "released", now_ms)
-        return Claim(instance_id, reviewer, fence + 1, until_ms)
+        return Claim(newest_id, reviewer, fence + 1, until_ms)
 
     return store.write(verb)
 
@@ -213,9 +240,32 @@ def check_verdict(workspace: Workspace, verdict: str, reason: str) -> None:
 
 
 def export_decisions(store: Store, workspace: Workspace) -> pd.DataFrame:
-    """List the standing decisions, oldest first, in the columns `import_decisions` reads."""
+    """List the standing decisions, oldest first, in the columns `import_decisions` reads.
+
+    Texts are `guarded` against spreadsheets; the import takes the guard off again.
+    """
     rows = store.view("decisions", workspace=workspace.name, order=("happened_ms", "instance_id"))
-    return rows[list(EXPORTED)]
+    return guarded(rows[list(EXPORTED)])
+
+
+def guarded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before every text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> guarded(pd.DataFrame({"note": ["=1+1", "'=1+1", "'tis", "fine"]}))["note"].tolist()
+    ["'=1+1", "''=1+1", "'tis", 'fine']
+    """
+    return rows.map(_guarded)
+
+
+def _guarded(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def _unguarded(text: str) -> str:
+    """Take one apostrophe off where `_guarded` would have put it."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
 
 def import_decisions(
@@ -267,7 +317,7 @@ def import_decisions(
 def _imported(workspace: Workspace, row: Mapping[Any, Any], imported_by: str) -> dict[str, Any]:
     def text(name: str, default: str = "") -> str:
         value = row.get(name)
-        return default if pd.isna(value) else _typed(str(value)) or default
+        return default if pd.isna(value) else _typed(_unguarded(str(value))) or default
 
     instance_id, verdict = text("instance_id"), text("verdict")
     if verdict not in workspace.verdicts:
@@ -387,7 +437,7 @@ def _is_written(work: Work, claimed: Claim, key: str) -> bool:
     return bool(found)
 
 
-def _refuse(store: Store, workspace: Workspace, instance_id: str) -> None:
+def _refuse(store: Store, workspace: Workspace, instance_id: str, kept: str = "") -> None:
     head = store.rows("case_head", workspace.name, instance_id)
     if not head:
         raise UnknownRowError(
@@ -397,11 +447,11 @@ def _refuse(store: Store, workspace: Workspace, instance_id: str) -> None:
     if status == "decided":
         raise AlreadyDecidedError(
             f"Case {instance_id} was decided by {holder} meanwhile.",
-            "Your text is kept below; take the next case, or undo first.",
+            f"Take the next case.{kept}",
         )
     raise LeaseLostError(
         f"Case {instance_id} is not yours any more.",
-        f"{holder or 'Nobody'} holds it now. Your text is kept below; claim the case again.",
+        f"{holder or 'Nobody'} holds it now.{kept}",
     )
 
 
@@ -417,5 +467,5 @@ def _typed(text: str) -> str:
 def _named(reviewer: str) -> str:
     name = _typed(reviewer)
     if not name:
-        raise InputError("A decision needs a name.", "Write yours under Settings.")
+        raise InputError("A decision needs a name.", "Write yours at the top right.")
     return name

@@ -89,6 +89,35 @@ def test_decisions_survive_a_kill_and_a_restart(
         expect(page.locator(".st-key-strip")).to_contain_text("6 decided")
 
 
+def test_two_keys_typed_at_once_decide_however_fast(
+    played_app: servers.App, context: "BrowserContext"
+) -> None:
+    from playwright.sync_api import expect
+
+    page = chromium.open_page(context, f"{played_app.url}/review")
+    page.locator(".st-key-start button").click()
+    typed = (
+        ("f1", 0, "fraud, matches known fraud"),
+        ("l2", 20, "legitimate, new but plausible"),
+        ("u3", 50, "unsure, needs a second opinion"),
+        ("f2", 0, "fraud, unusual amount or time"),
+    )
+    for keys, delay, said in typed:
+        page.locator(".st-key-verdict-fraud button").wait_for(timeout=60_000)
+        chromium.settled(page)
+        page.keyboard.type(keys, delay=delay)
+        expect(page.get_by_text(f": {said}.")).to_be_visible()
+        expect(page.locator(".st-key-strip")).to_contain_text("6 decided")
+        chromium.settled(page)
+        page.keyboard.press("z")
+        expect(page.locator(".st-key-strip")).to_contain_text("5 decided")
+    chromium.settled(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-log_download button").click()
+    assert download.value.suggested_filename == "decision-log-cards.csv"
+    assert chromium.console_errors(page) == []
+
+
 def test_a_reload_in_the_middle_of_a_case_keeps_the_name_and_the_case(
     played_app: servers.App, context: "BrowserContext"
 ) -> None:

@@ -1,10 +1,14 @@
 """Review: claim, read, decide with two keys, undo; nothing typed is lost."""
 
+import io
+
+import pandas as pd
 import pytest
 
 from hitl import workflow
-from hitl.ui import resources
-from hitl.workspaces import STORY
+from hitl.ui import resources, reviewing
+from hitl.workflow.reviewing import EXPORTED
+from hitl.workspaces import REASONS, STORY
 from tests.pages.conftest import NOW, words
 
 
@@ -67,6 +71,13 @@ def test_undo_is_a_new_event_and_opens_the_case_again(app, case) -> None:
     assert workflow.held(resources.store(), STORY, "Mina").instance_id == case
 
 
+def test_an_undone_decision_comes_back_with_its_verdict_and_note(app, case) -> None:
+    assert app.text_area(key=f"note-of-{case}").value == "Seen before — “new shop”"
+    labels = [app.button(key=f"reason-{number}").label for number in (1, 2, 3)]
+    assert [label.lower() for label in labels] == list(REASONS["legitimate"])
+    assert "**Legitimate**, because:" in words(app)
+
+
 def test_a_case_taken_by_somebody_else_keeps_what_was_typed(app, case) -> None:
     app.text_area(key=f"note-of-{case}").set_value("half a thought").run()
     app.button(key="verdict-fraud").click().run()
@@ -95,6 +106,132 @@ def test_a_link_to_a_waiting_case_offers_just_that_one(home, open_page) -> None:
     assert page.button(key="start").label == "Take case story-w-5"
     missing = open_page("review", case="story-w-99")
     assert "story-w-99 does not wait" in words(missing)
+
+
+def open_as(open_page, name):
+    """Open the page in a new session, as a reload does."""
+    page = open_page("review")
+    return page.text_input(key="reviewer").set_value(name).run()
+
+
+def decide_here(page, verdict: str, number: int) -> str:
+    """Decide the case in hand with two keys."""
+    case = workflow.held(resources.store(), STORY, page.session_state["reviewer"]).instance_id
+    page.button(key=f"verdict-{verdict}").click().run()
+    page.button(key=f"reason-{number}").click().run()
+    return case
+
+
+def decide_elsewhere(name: str, *, now_ms: int) -> str:
+    claimed = workflow.claim(resources.store(), STORY, name, now_ms=now_ms)
+    workflow.decide(
+        resources.store(),
+        STORY,
+        claimed,
+        verdict="fraud",
+        reason="matches known fraud",
+        key=f"elsewhere-{claimed.instance_id}-{claimed.fence}",
+        now_ms=now_ms,
+    )
+    return claimed.instance_id
+
+
+def test_after_a_reload_two_undos_take_back_the_newest_and_the_one_before(home, open_page) -> None:
+    page = open_as(open_page, "Dora")
+    page.button(key="start").click().run()
+    first, second = decide_here(page, "fraud", 1), decide_here(page, "unsure", 2)
+    page = open_as(open_page, "Dora")
+    for case in (second, first):
+        assert f"Decided {case}" in words(page)
+        page.button(key="undo").click().run()
+        assert workflow.held(resources.store(), STORY, "Dora").instance_id == case
+    assert "Decided" not in words(page).replace("Decisions", "")
+    assert not [button for button in page.button if button.key == "undo"]
+    page.button(key="release").click().run()
+
+
+def test_undo_takes_back_the_case_it_names_or_says_that_nothing_was_undone(home, open_page) -> None:
+    shown = decide_elsewhere("Eli", now_ms=resources.now_ms())
+    page = open_as(open_page, "Eli")
+    assert f"Decided {shown}" in words(page)
+    newer = decide_elsewhere("Eli", now_ms=resources.now_ms() + 1)
+    page.button(key="undo").click().run()
+    assert f"Nothing was undone: {shown}" in words(page)
+    assert {shown, newer} <= set(resources.store().view("decisions")["instance_id"])
+    assert f"Decided {newer}" in words(page)
+    for case in (newer, shown):
+        page.button(key="undo").click().run()
+        assert workflow.held(resources.store(), STORY, "Eli").instance_id == case
+    page.button(key="release").click().run()
+
+
+def test_the_undo_of_one_person_and_workspace_is_not_offered_in_another(home, open_page) -> None:
+    case = decide_elsewhere("Fay", now_ms=resources.now_ms())
+    page = open_as(open_page, "Fay")
+    assert f"Decided {case}" in words(page)
+    page.text_input(key="reviewer").set_value("Gil").run()
+    assert "Decided story" not in words(page)
+    page.text_input(key="reviewer").set_value("Fay").run()
+    page.selectbox(key="workspace").set_value("cards").run()
+    assert "Decided story" not in words(page)
+    assert not [button for button in page.button if button.key == "undo"]
+    workflow.undo(resources.store(), STORY, "Fay", now_ms=resources.now_ms())
+
+
+def test_a_decision_of_an_hour_ago_has_no_undo_beside_it(home, open_page) -> None:
+    decide_elsewhere("Hal", now_ms=resources.now_ms() - 60 * reviewing.MS_PER_MINUTE)
+    assert "Decided story" not in words(open_as(open_page, "Hal"))
+    workflow.undo(resources.store(), STORY, "Hal", now_ms=resources.now_ms())
+
+
+def test_a_reason_without_a_verdict_records_nothing_and_says_what_is_missing(
+    home, open_page
+) -> None:
+    page = open_as(open_page, "Ivo")
+    page.button(key="start").click().run()
+    before = len(resources.store().view("decisions"))
+    assert page.button(key="reason-1").label == "Reason 1"
+    page.button(key="reason-1").click().run()
+    assert "Choose F, L or U first" in words(page)
+    assert len(resources.store().view("decisions")) == before
+
+
+@pytest.mark.parametrize("keys", [("verdict-unsure", "reason-3"), ("reason-3", "verdict-unsure")])
+def test_two_keys_that_arrive_together_decide(home, open_page, keys) -> None:
+    page = open_as(open_page, "Jon")
+    page.button(key="start").click().run()
+    case = workflow.held(resources.store(), STORY, "Jon").instance_id
+    for key in keys:
+        page.button(key=key).click()
+    page.run()
+    decisions = resources.store().view("decisions", instance_id=case)
+    assert decisions["reason"].tolist() == ["needs a second opinion"]
+    assert not page.error
+    page.button(key="undo").click().run()
+    page.button(key="release").click().run()
+
+
+def test_the_log_downloads_in_the_layout_of_an_export_without_formulas(home) -> None:
+    store = resources.store()
+    claimed = workflow.claim(store, STORY, "=Kim", now_ms=NOW)
+    workflow.decide(
+        store,
+        STORY,
+        claimed,
+        verdict="fraud",
+        reason="matches known fraud",
+        note='=HYPERLINK("http://a.example")',
+        key="formula",
+        now_ms=NOW,
+    )
+    rows = store.view("decision_log", workspace="story", instance_id=claimed.instance_id)
+    text = reviewing.log_csv(rows[rows["event_id"] == "formula"], STORY)
+    file = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    assert list(file.columns[: len(EXPORTED)]) == list(EXPORTED)
+    assert file["note"].iloc[0] == '\'=HYPERLINK("http://a.example")'
+    assert file["reviewer"].iloc[0] == "'=Kim"
+    assert file["outcome"].iloc[0] in {"fraud", "legitimate", "not known yet"}
+    workflow.undo(store, STORY, "=Kim", now_ms=NOW + 1)
 
 
 def test_the_log_is_filtered_by_verdict_and_reviewer(home, open_page) -> None:
