@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hitl import datasets, evaluation, models, novelty, settings, workflow
+from hitl import datasets, evaluation, models, novelty, options, settings, workflow
 from hitl import store as storage
 from hitl.errors import (
     FileFormatError,
@@ -30,12 +31,11 @@ from hitl.workspaces import WORKSPACES, workspace
 WEIGHT = "weight"
 IDENTITIES = ("row", "id", "index")
 COUNTS = ("rows", "false_positives", "false_negatives")
-SEEDS = 2**31
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; 0 when it is done, 2 on a mistake the user can put right."""
-    given = _parser().parse_args(arguments)
+    given = options.parser(VERBS, __doc__).parse_args(arguments)
     try:
         _tell(given.verb(given), as_json=given.json)
     except HitlError as error:
@@ -102,12 +102,22 @@ def demo(given: argparse.Namespace) -> dict[str, Any]:
 
 def train(given: argparse.Namespace) -> dict[str, Any]:
     """Fit a model and its novelty detector on a file and save them to a folder."""
-    parameters = _parameters(given.param)
+    parameters = options.parameters(given.param)
     folder = folders.model_folder(given.out)
     rows = datasets.read_table(Path(given.data))
     features, weight, identity = _roles(given, rows)
     weighted = f", weighted by the column {weight}" if weight else ""
     _say(f"Training on {len(rows):,} rows with {len(features)} features{weighted} …")
+    left_out = datasets.left_out(
+        rows,
+        features=features,
+        label=given.label,
+        time=given.time,
+        id_column=identity,
+        weight=weight,
+    )
+    named = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+    _say(f"Left out: {named or 'no column'}")
     model = _fit(given, rows, features, weight, parameters)
     detector = novelty.fit(
         rows, features=features, label=given.label, id_column=identity, seed=given.seed
@@ -117,7 +127,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
         "model_id": model.model_id,
         "folder": given.out,
         "features": list(features),
-        "left_out": [name for name in rows.columns if name not in (*features, given.label)],
+        "left_out": list(left_out),
         "rows": len(rows),
         "positives": int(rows[given.label].sum()),
         "weight": weight,
@@ -178,11 +188,14 @@ def explain(given: argparse.Namespace) -> dict[str, Any]:
             f"There is no row {given.row}.", f"Give a number from 0 to {len(rows) - 1}."
         )
     row = rows.iloc[[given.row]]
+    words = dataclasses.replace(
+        WORKSPACES["cards"], noun=given.noun, positive=given.positive, negative=given.negative
+    )
     found = workflow.evidence(
         current,
         row,
         novelty.reference_rows(current.detector),
-        WORKSPACES["cards"],
+        words,
         seed=_settings()["seed"],
     )
     nearest = novelty.nearest(current.detector, row, k=10)
@@ -241,71 +254,8 @@ def sample(given: argparse.Namespace) -> dict[str, Any]:
     return {"rows": len(rows), "positives": positives, "out": given.out, "said": said}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hitl", description=__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def verb(run: Any, *positional: str) -> argparse.ArgumentParser:
-        summary = run.__doc__.splitlines()[0]
-        child = verbs.add_parser(run.__name__, help=summary, description=summary)
-        child.set_defaults(verb=run)
-        for name in positional:
-            child.add_argument(name.lower(), metavar=name)
-        child.add_argument("--json", action="store_true", help="print JSON on stdout")
-        return child
-
-    child = verb(seed)
-    child.add_argument("--workspace", metavar="NAME")
-    child.add_argument("--db", metavar="PATH")
-    child.add_argument("--reset", action="store_true", help="delete what the workspace holds first")
-    verb(demo)
-    _train_options(verb(train, "DATA"))
-    child = verb(evaluate, "MODEL", "DATA")
-    child.add_argument("--label", required=True)
-    child = verb(score, "MODEL", "DATA")
-    child.add_argument("--out", required=True, metavar="FILE")
-    child = verb(explain, "MODEL", "DATA")
-    child.add_argument("--row", type=int, required=True, metavar="N", help="counted from 0")
-    child = verb(decisions)
-    child.add_argument("direction", choices=("export", "import"))
-    child.add_argument("file", metavar="FILE")
-    child.add_argument("--workspace", default="cards", metavar="NAME")
-    child.add_argument("--db", metavar="PATH")
-    child = verb(backup, "FILE")
-    child.add_argument("--db", metavar="PATH")
-    child = verb(restore, "FILE")
-    child.add_argument("--db", metavar="PATH")
-    child.add_argument("--replace", action="store_true", help="replace a database that holds rows")
-    child = verb(sample, "DATA")
-    child.add_argument("--out", default="data/ulb_sample.csv.gz", metavar="FILE")
-    child.add_argument("--seed", type=_seed, default=0)
-    return parser
-
-
-def _train_options(child: argparse.ArgumentParser) -> None:
-    child.add_argument("--label", required=True, metavar="COLUMN")
-    child.add_argument("--time", metavar="COLUMN", help="left out of the features")
-    child.add_argument("--features", metavar="a,b", help="default: every other number column")
-    child.add_argument("--seed", type=_seed, default=0)
-    child.add_argument("--budget", type=float, default=0.001, help="legitimate rows it may flag")
-    child.add_argument("--rounds", type=int, default=200, help="trees")
-    child.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
-    child.add_argument("--out", required=True, metavar="MODEL_DIR")
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= SEEDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEEDS - 1}")
-    return int(text)
-
-
 def _settings() -> dict[str, Any]:
-    chosen: dict[str, Any] = settings.load(os.environ)
-    if not 0 <= chosen["seed"] < SEEDS:
-        raise InputError(
-            f"HITL_SEED is {chosen['seed']}.", f"Give a whole number from 0 to {SEEDS - 1}."
-        )
-    return chosen
+    return settings.load(os.environ)
 
 
 def _store(url: str | None, *, may_be_new: bool = False) -> storage.Store:
@@ -380,24 +330,6 @@ def _identity(rows: pd.DataFrame, taken: tuple[str | None, ...]) -> str | None:
         if str(name).lower() in IDENTITIES and name not in taken and not is_number:
             return str(name)
     return datasets.id_column_of(rows)
-
-
-def _parameters(given: list[str]) -> dict[str, Any]:
-    parameters: dict[str, Any] = {}
-    for item in given:
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise InputError(f"--param {item} has no value.", "Write it as NAME=VALUE.")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = None
-        if not isinstance(value, (bool, int, float)) or not np.isfinite(value):
-            raise InputError(
-                f"--param {item}: {text!r} is not a number.", "Give a number, true or false."
-            )
-        parameters[name] = value
-    return parameters
 
 
 def _fit(
@@ -490,6 +422,9 @@ def _say(sentence: str) -> None:
 
 def _now_ms() -> int:
     return int(datetime.now(UTC).timestamp() * 1_000)
+
+
+VERBS = (seed, demo, train, evaluate, score, explain, decisions, backup, restore, sample)
 
 
 if __name__ == "__main__":

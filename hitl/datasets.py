@@ -42,6 +42,8 @@ _PARQUET = b"PAR1"
 _READABLE = "Give a CSV file (UTF-8, gzipped or not) or a Parquet file."
 _ID_NAME = re.compile(r"row|id|index|.*_id|unnamed: \d+|__index_level_\d+__", re.IGNORECASE)
 _EXACT_INTEGERS = 2**53
+_MOSTLY = 0.5
+"""Share of numbers from which a column of text is taken for numbers with mistakes in it."""
 
 
 def read_table(source: Path | bytes, name: str = "", *, as_text: bool = False) -> pd.DataFrame:
@@ -225,26 +227,57 @@ def check_rows(
 
 
 def _check_finite(column: pd.Series) -> None:
-    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
-        raise NotNumericError(
-            f"Column {column.name!r} holds {_first_text(column)!r}, which is not a number.",
-            "Correct the value, or leave the column out of the features.",
-        )
+    if not _is_numeric(column):
+        _refuse_text(column)
     bad = ~np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if bad.any():
         _refuse_missing(column, bad)
 
 
-def _first_text(column: pd.Series) -> str:
-    text = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
-    return str(text.iloc[0] if len(text) else column.iloc[0])
+def _is_numeric(column: pd.Series) -> bool:
+    kinds = pd.api.types
+    return kinds.is_numeric_dtype(column) and not kinds.is_complex_dtype(column)
+
+
+def _refuse_text(column: pd.Series) -> None:
+    """Name the first value that is no number, or the first one if all are numbers as text."""
+    there = column.notna().to_numpy()
+    if not there.any():
+        _refuse_missing(column, ~there)
+    text = there & ~_numbers(column, commas=False)
+    first = int(np.flatnonzero(text if text.any() else there)[0])
+    value, place = str(column.iloc[first]), _place(first)
+    out = "or leave the column out of the features."
+    if not text.any():
+        raise NotNumericError(
+            f"Column {column.name!r} holds numbers as text, the first {value!r}: {place}.",
+            f"Store the column as numbers, {out}",
+        )
+    hint = f"Correct the value, {out}"
+    if _numbers(column.iloc[[first]], commas=True)[0]:
+        hint = "Write decimal points and no thousands separators: 12.5, not 12,5."
+    raise NotNumericError(
+        f"Column {column.name!r} holds {value!r}, which is not a number: {place}.", hint
+    )
+
+
+def _numbers(column: pd.Series, *, commas: bool) -> np.ndarray:
+    """Say which values can be read as numbers, decimal commas among them if told."""
+    texts = column.astype(object).map(str)
+    if commas:
+        texts = texts.str.replace(",", ".", regex=False)
+    return (pd.to_numeric(texts, errors="coerce").notna() & column.notna()).to_numpy()
+
+
+def _place(position: int) -> str:
+    return f"row {position:,}, counted from 0"
 
 
 def _refuse_missing(column: pd.Series, bad: np.ndarray) -> None:
     first = int(np.flatnonzero(bad)[0])
     raise MissingValuesError(
         f"Column {column.name!r} has {int(bad.sum()):,} missing or infinite values, "
-        f"the first in row {first + 1:,} of {len(column):,}.",
+        f"the first in {_place(first)}.",
         "Fill the values in, or drop those rows.",
     )
 
@@ -253,20 +286,22 @@ def _check_ids(column: pd.Series) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
         _refuse_missing(column, missing)
-    twice = column[column.duplicated()]
+    twice = np.flatnonzero(column.duplicated())
     if len(twice):
         raise DuplicateIdsError(
-            f"Column {column.name!r} holds {twice.iloc[0]!r} more than once.",
+            f"Column {column.name!r} holds {column.iloc[twice[0]]!r} more than once, "
+            f"again in {_place(int(twice[0]))}.",
             "Give every row its own id, or drop the repeated rows.",
         )
 
 
 def _check_labels(column: pd.Series) -> None:
     values = column.astype(np.float64)
-    strange = values[~values.isin((0.0, 1.0))]
+    strange = np.flatnonzero(~values.isin((0.0, 1.0)))
     if len(strange):
         raise TooFewLabelsError(
-            f"Column {column.name!r} holds {strange.iloc[0]:g}; a label is 0 or 1.",
+            f"Column {column.name!r} holds {values.iloc[strange[0]]:g}; a label is 0 or 1: "
+            f"{_place(int(strange[0]))}.",
             "Write 1 for the positive class and 0 for the other.",
         )
     if values.nunique() < 2:
@@ -297,12 +332,13 @@ def default_features(
     -------
     tuple
         Column names in file order. A column that numbers the rows is left out too, because a
-        model would learn the file's order: see `id_column_of`.
+        model would learn the file's order: see `id_column_of`. So is text, see `left_out`.
 
     Raises
     ------
     NotNumericError
-        If no column is left.
+        If no column is left, or at least half of a column's values are numbers (with decimal
+        points or commas) but the column is text: leaving it out unasked would lose a feature.
 
     Examples
     --------
@@ -310,6 +346,9 @@ def default_features(
     ('a',)
     """
     roles = {label, time, id_column, weight}
+    for name in rows.columns:
+        if name not in roles and _is_mistaken(rows[name]):
+            _refuse_text(rows[name])
     chosen = tuple(
         str(name)
         for name in rows.select_dtypes(include=["number", "bool"]).columns
@@ -321,6 +360,64 @@ def default_features(
             "Give a table with at least one numeric column beside label, time, id and weight.",
         )
     return chosen
+
+
+def _is_mistaken(column: pd.Series) -> bool:
+    """Say whether a column of text is numbers but for some mistakes, and no row id."""
+    if pd.api.types.is_numeric_dtype(column) or not column.notna().any():
+        return False
+    if _ID_NAME.fullmatch(str(column.name)) and column.is_unique:
+        return False
+    read = _numbers(column, commas=True)[column.notna().to_numpy()]
+    return bool(read.mean() >= _MOSTLY)
+
+
+def left_out(
+    rows: pd.DataFrame,
+    *,
+    features: tuple[str, ...],
+    label: str,
+    time: str | None = None,
+    id_column: str | None = None,
+    weight: str | None = None,
+) -> dict[str, str]:
+    """Say which columns are not features and why.
+
+    Parameters
+    ----------
+    rows
+        The table.
+    features
+        The columns that are features.
+    label, time, id_column, weight
+        Columns with another role; the label is not listed.
+
+    Returns
+    -------
+    dict
+        Reason by column name, in file order: ``time``, ``weight``, ``row id``, ``date``, ``text``
+        or ``not listed``.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"row": [7, 8], "who": ["x", "y"], "a": [0.5, 1.5], "y": [0, 1]})
+    >>> left_out(rows, features=("a",), label="y")
+    {'row': 'row id', 'who': 'text'}
+    """
+    reasons = {time: "time", weight: "weight", id_column: "row id"}
+    return {
+        str(name): reasons.get(name) or _why(rows[name])
+        for name in rows.columns
+        if name != label and name not in features
+    }
+
+
+def _why(column: pd.Series) -> str:
+    if _numbers_the_rows(column):
+        return "row id"
+    if _is_numeric(column):
+        return "not listed"
+    return "date" if pd.api.types.is_datetime64_any_dtype(column) else "text"
 
 
 def id_column_of(rows: pd.DataFrame) -> str | None:

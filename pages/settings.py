@@ -23,10 +23,10 @@ with right:
     upkeep.storage()
 upkeep.downloads(space, current)
 upkeep.every_setting()
-upkeep.notice(space)
 
 # Act
 with frame.errors_shown(go_on=True):
     upkeep.bring_decisions(space)
 with frame.errors_shown(go_on=True):
     upkeep.trial()
+upkeep.notice(space)

@@ -89,7 +89,7 @@ def check_refused(ran: Ran, *said: str) -> None:
     assert ran.code == 2, ran
     assert ran.out == ""
     *logs, sentence = ran.err.strip().splitlines()
-    assert all(log.endswith("…") for log in logs), ran.err
+    assert all(log.endswith("…") or log.startswith("Left out: ") for log in logs), ran.err
     assert "Traceback" not in ran.err
     for words in said:
         assert words in sentence
@@ -219,7 +219,10 @@ def test_training_says_what_it_used_and_what_it_left_out(
     assert answer["novelty_limit"] == novelty.load(tmp_path / "m").limit
     assert model.card["parameters"]["extra_trees"] is True
     assert (model.card["seed"], model.card["rounds"]) == (3, 20)
-    assert ran.err == "Training on 660 rows with 2 features, weighted by the column weight …\n"
+    assert ran.err.splitlines() == [
+        "Training on 660 rows with 2 features, weighted by the column weight …",
+        "Left out: row (row id), Time (time), weight (weight)",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
 
 
@@ -230,7 +233,32 @@ def test_the_features_a_person_lists_are_taken_in_their_order(
               "--out", tmp_path / "m", "--json", *QUICK)  # fmt: skip
     assert ran.answer["features"] == ["V14", "weight"]
     assert ran.answer["weight"] is None
+    assert ran.answer["left_out"] == ["row", "Time", "V4"]
     assert "weighted" not in ran.err
+    assert "Left out: row (row id), Time (not listed), V4 (not listed)\n" in ran.err
+
+
+def test_text_is_left_out_and_that_is_said(run: Run, rows: pd.DataFrame, tmp_path: Path) -> None:
+    data = csv(rows.assign(account="k-7").drop(columns="weight"), tmp_path / "d.csv")
+    ran = run("train", data, "--label", "Class", "--time", "Time", "--out", tmp_path / "m", *QUICK)
+    assert ran.code == 0
+    assert "Left out: row (row id), Time (time), account (text)\n" in ran.err
+    assert folders.load(tmp_path / "m").model.features == ("V4", "V14")
+
+
+def test_that_nothing_is_left_out_is_said_too(run: Run, rows: pd.DataFrame, tmp_path: Path) -> None:
+    data = csv(rows[["V4", "V14", "Class"]], tmp_path / "d.csv")
+    ran = run("train", data, "--label", "Class", "--out", tmp_path / "m", *QUICK)
+    assert "Left out: no column\n" in ran.err
+
+
+def test_a_column_of_numbers_with_one_word_in_it_is_not_left_out(
+    run: Run, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    data = csv(with_text(rows), tmp_path / "d.csv")
+    ran = run("train", data, "--label", "Class", "--time", "Time", "--out", tmp_path / "m")
+    check_refused(ran, "Column 'V4' holds 'seven', which is not a number: row 3, counted from 0.")
+    assert [path.name for path in tmp_path.iterdir()] == ["d.csv"]
 
 
 def test_without_json_stdout_stays_empty(run: Run, rows: pd.DataFrame, tmp_path: Path) -> None:
@@ -415,7 +443,10 @@ BROKEN_ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, 
     "missing column": (lambda rows: rows.drop(columns="V14"), ("Missing columns: V14", "has: row")),
     "text": (with_text, ("Column 'V4' holds 'seven', which is not a number",)),
     "header only": (lambda rows: rows.head(0), ("d.csv has no rows",)),
-    "NaN": (with_a_gap, ("Column 'V14' has 1 missing or infinite values", "in row 5 of 660")),
+    "NaN": (
+        with_a_gap,
+        ("Column 'V14' has 1 missing or infinite values", "in row 4, counted from 0"),
+    ),
     "duplicate ids": (with_one_id_twice, ("Column 'row' holds", "more than once")),
 }
 BROKEN_LABELS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, ...]]] = {
@@ -543,10 +574,15 @@ def other_features_signed(own: Path) -> None:
     (own / "card.json").write_text(json.dumps(card))
 
 
+CHANGED = (
+    "model.txt was changed or cut off after its card was written. Its SHA-256 is ",
+    "its card says",
+    "Copy the folder again, or train the model again.",
+)
 SPOILED: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
-    "one digit": (one_digit, ("SHA-256", "its card says")),
-    "cut off": (cut_off, ("SHA-256", "its card says")),
-    "feature order": (other_features, ("SHA-256", "its card says")),
+    "one digit": (one_digit, CHANGED),
+    "cut off": (cut_off, CHANGED),
+    "feature order": (other_features, CHANGED),
     "feature order, signed": (other_features_signed, ("disagree on feature 1: 'V14'", "'V4'")),
     "pickle": (
         lambda own: (own / "model.txt").write_bytes(pickle.dumps([1, 2])),
@@ -786,6 +822,40 @@ def test_an_explanation_reads_as_sentences(run: Run, quick: Path, folder: Path) 
     assert said.err.splitlines() == [found["sentence"], *found["reasons"]]
 
 
+def test_an_explanation_speaks_of_rows_until_it_is_told_what_they_are(
+    run: Run, quick: Path, rows: pd.DataFrame, folder: Path
+) -> None:
+    fraud = int(np.flatnonzero(rows["Class"] == 1)[0])
+    call = ("explain", quick, folder / "small.csv", "--row", fraud, "--json")
+    words = ("--noun", "day", "--positive", "rainy", "--negative", "dry")
+    plain, told = run(*call).answer, run(*call, *words).answer
+    assert re.search(r" in [\d,]+ such rows (is|are) positive\.", plain["sentence"])
+    assert re.search(r" in [\d,]+ such days (is|are) rainy\.", told["sentence"])
+    assert all(" negative rows " in reason for reason in plain["reasons"])
+    assert all(" dry days " in reason for reason in told["reasons"])
+    assert not re.search("fraud|payment|legitimate", json.dumps(plain))
+    sentences = ("sentence", "reasons")
+    assert {k: v for k, v in plain.items() if k not in sentences} == {
+        k: v for k, v in told.items() if k not in sentences
+    }
+
+
+def test_an_empty_word_is_refused(run: Run, quick: Path, folder: Path) -> None:
+    ran = run("explain", quick, folder / "small.csv", "--row", 3, "--noun", " ")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--noun: an empty word says nothing" in ran.err
+
+
+def test_the_row_an_error_names_is_the_one_explain_takes(
+    run: Run, quick: Path, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    data = csv(with_a_gap(rows), tmp_path / "gap.csv")
+    ran = run("explain", quick, data, "--row", 0)
+    named = re.search(r"row (\d+), counted from 0", ran.err)
+    assert named
+    assert np.isnan(rows.pipe(with_a_gap).iloc[int(named[1])]["V14"])
+
+
 @pytest.mark.parametrize("row", [-1, 660])
 def test_a_row_that_is_not_there_is_refused(run: Run, quick: Path, folder: Path, row: int) -> None:
     ran = run("explain", quick, folder / "small.csv", "--row", row)
@@ -844,9 +914,9 @@ def test_a_reset_begins_again(run: Run, db: Path) -> None:
     ("variable", "content", "said"),
     [
         ("HITL_DATA_DIR", "/nowhere", "/nowhere"),
-        ("HITL_SEED", "-4", "HITL_SEED is -4"),
+        ("HITL_SEED", "-4", "HITL_SEED is '-4'"),
         ("HITL_SEED", "four", "HITL_SEED is 'four'"),
-        ("HITL_NOVELTY_RATE", "7", "novelty rate is 7"),
+        ("HITL_NOVELTY_RATE", "7", "HITL_NOVELTY_RATE is '7'"),
     ],
 )
 def test_a_reset_that_cannot_be_done_deletes_nothing(

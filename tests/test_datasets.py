@@ -22,6 +22,7 @@ from hitl.datasets import (
     default_features,
     fingerprint,
     id_column_of,
+    left_out,
     read_table,
     sample_cards,
     split_by_time,
@@ -186,24 +187,39 @@ def test_missing_columns_are_all_named():
 
 @pytest.mark.parametrize(
     ("values", "shown"),
-    [(["1", "two"], "two"), (["1", "2"], "1"), ([1 + 2j, 3j], "1"), ([None, "x"], "x")],
+    [
+        (["1", "two"], "'two', which is not a number: row 1, counted from 0."),
+        (["1", "2"], "numbers as text, the first '1': row 0, counted from 0."),
+        ([None, "1"], "numbers as text, the first '1': row 1, counted from 0."),
+        ([1 + 2j, 3j], "'(1+2j)', which is not a number: row 0, counted from 0."),
+        ([None, "x"], "'x', which is not a number: row 1, counted from 0."),
+        ([None, None], "has 2 missing or infinite values, the first in row 0, counted from 0."),
+    ],
 )
-def test_text_where_a_number_belongs_is_quoted(values, shown):
-    with pytest.raises(NotNumericError, match="Column 'a'") as caught:
-        check_rows(pd.DataFrame({"a": values}), features=("a",))
+def test_text_where_a_number_belongs_is_quoted_with_its_row(values, shown):
+    rows = pd.DataFrame({"a": values}, index=[7, 9], dtype=None if any(values) else object)
+    with pytest.raises((NotNumericError, MissingValuesError), match="Column 'a'") as caught:
+        check_rows(rows, features=("a",))
     assert shown in caught.value.message
+
+
+def test_decimal_commas_are_answered_with_how_to_write_them():
+    rows = read_table(b"a;b\n1,5;1\n2,5;2\n")
+    with pytest.raises(NotNumericError, match=r"holds '1,5'.*: row 0, counted from 0") as caught:
+        check_rows(rows, features=("a",))
+    assert caught.value.hint.startswith("Write decimal points")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_missing_value_is_located_by_column_and_first_row(bad):
     rows = pd.DataFrame({"a": [1.0, 1, 1, 1], "b": [1, bad, 1, bad]})
-    with pytest.raises(MissingValuesError, match=r"Column 'b' has 2 .* row 2 of 4"):
+    with pytest.raises(MissingValuesError, match=r"Column 'b' has 2 .* row 1, counted from 0"):
         check_rows(rows, features=("a", "b"))
 
 
 def test_a_missing_nullable_integer_is_a_missing_value():
     rows = pd.DataFrame({"a": pd.array([1, None], dtype="Int64")})
-    with pytest.raises(MissingValuesError, match="row 2 of 2"):
+    with pytest.raises(MissingValuesError, match="row 1, counted from 0"):
         check_rows(rows, features=("a",))
 
 
@@ -213,7 +229,9 @@ def test_a_missing_label_is_a_missing_value():
 
 
 def test_an_id_that_stands_twice_is_named():
-    with pytest.raises(DuplicateIdsError, match="'k7' more than once"):
+    with pytest.raises(
+        DuplicateIdsError, match="'k7' more than once, again in row 2, counted from 0"
+    ):
         check_rows(pd.DataFrame({"id": ["k7", "k8", "k7"]}), features=(), id_column="id")
 
 
@@ -226,6 +244,11 @@ def test_a_missing_id_is_a_missing_value():
 def test_labels_must_be_zero_and_one_and_both_occur(values, shown):
     with pytest.raises(TooFewLabelsError, match=f"Column 'y' (holds|is) {shown}"):
         check_rows(pd.DataFrame({"y": values}), features=(), label="y")
+
+
+def test_a_label_that_is_neither_has_its_row():
+    with pytest.raises(TooFewLabelsError, match=r"holds 3; .*: row 2, counted from 0\."):
+        check_rows(pd.DataFrame({"y": [0, 1, 3]}), features=(), label="y")
 
 
 def test_rows_that_are_not_there_are_refused():
@@ -271,6 +294,70 @@ def test_an_id_of_any_name_can_be_left_out():
 def test_a_table_without_numbers_has_no_features():
     with pytest.raises(NotNumericError, match="c, y"):
         default_features(pd.DataFrame({"c": ["x"], "y": [1]}), label="y")
+
+
+def test_one_word_among_numbers_is_refused_and_not_left_out():
+    amounts = [f"{n / 8}" for n in range(4_000)]
+    amounts[1_234] = "twelve"
+    table = "a,amount,y\n" + "".join(f"{n},{v},{n % 2}\n" for n, v in enumerate(amounts))
+    rows = read_table(table.encode())
+    expected = r"Column 'amount' holds 'twelve', .*: row 1,234, counted from 0"
+    with pytest.raises(NotNumericError, match=expected) as caught:
+        default_features(rows, label="y")
+    assert caught.value.hint.startswith("Correct the value")
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        (["1,5", "2,25", "3"], "Write decimal points"),
+        (["1,200", "7", "8"], "Write decimal points"),
+        (["1", "n/k"], "Correct the value"),
+        (["1", "2", "3"], "Store the column as numbers"),
+        (["x", "4", None], "Correct the value"),
+        (pd.Categorical(["x", "4"]), "Correct the value"),
+    ],
+)
+def test_text_that_is_half_numbers_is_taken_for_a_mistake(values, hint):
+    rows = pd.DataFrame({"b": 1.0, "a": values, "y": 0})
+    with pytest.raises(NotNumericError, match="Column 'a'") as caught:
+        default_features(rows, label="y")
+    assert caught.value.hint.startswith(hint)
+    assert default_features(rows, label="y", time="a") == ("b",)
+    assert default_features(rows, label="y", id_column="a") == ("b",)
+    assert default_features(rows, label="y", weight="a") == ("b",)
+    assert default_features(rows, label="a") == ("b", "y")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("a", ["x", "y", "4"], "text"),
+        ("a", [None, None, None], "text"),
+        ("a", [True, None, False], "text"),
+        ("a", pd.to_datetime(["2026-01-01"] * 3), "date"),
+        ("a", ["2026-01-01", "2026-01-02", "2026-01-03"], "text"),
+        ("a", [1 + 2j, 3j, 0j], "text"),
+        ("card_id", ["007", "008", "x9"], "text"),
+    ],
+)
+def test_what_is_truly_text_is_left_out_with_a_reason(name, values, reason):
+    rows = pd.DataFrame({name: pd.Series(values), "b": 1.0, "y": 0})
+    if not any(isinstance(value, complex) for value in values):
+        assert default_features(rows, label="y") == ("b",)
+    assert left_out(rows, features=("b",), label="y") == {name: reason}
+
+
+def test_every_column_left_out_has_its_reason_in_file_order():
+    rows = pd.DataFrame(
+        {"key": ["k", "l"], "id": [1, 2], "t": 1, "w": 1.0, "b": 1.0, "c": 2.0, "y": [0, 1]}
+    )
+    roles = {"label": "y", "time": "t", "weight": "w", "id_column": "key"}
+    assert default_features(rows, **roles) == ("b", "c")
+    assert list(left_out(rows, features=("b",), **roles).items()) == [
+        ("key", "row id"), ("id", "row id"), ("t", "time"), ("w", "weight"), ("c", "not listed"),
+    ]  # fmt: skip
+    assert left_out(rows[["b", "y"]], features=("b",), label="y") == {}
 
 
 # Fingerprints

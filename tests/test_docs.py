@@ -16,8 +16,8 @@ import pytest
 
 from benchmarks import timing
 from benchmarks.__main__ import main as benchmarks_main
-from hitl import datasets, evaluation, gates, models, workflow
-from hitl.__main__ import _parser
+from hitl import datasets, evaluation, gates, models, options, workflow
+from hitl.__main__ import VERBS
 from hitl.settings import SETTINGS
 from hitl.store import MIGRATIONS, TABLES, VIEWS, VIEWS_SQL, Store
 from hitl.ui.frame import PAGES
@@ -184,7 +184,11 @@ def test_the_pictures_are_small_and_wide() -> None:
 
 
 def test_every_verb_of_the_terminal_has_an_example() -> None:
-    (verbs,) = (a.choices for a in _parser()._actions if a.dest not in ("help",) and a.choices)
+    (verbs,) = (
+        a.choices
+        for a in options.parser(VERBS, None)._actions
+        if a.dest not in ("help",) and a.choices
+    )
     examples = [words[0] for words, _ in terminal_commands(README)]
     assert set(examples) == set(verbs)
 
@@ -207,7 +211,7 @@ def test_every_command_in_a_document_can_be_given(path: Path) -> None:
         given = ["x" if word.isupper() else word for word in words]
         if words[0] == "sample":
             given = ["sample", "x", *words[2:]]
-        assert _parser().parse_args(given).verb, line
+        assert options.parser(VERBS, None).parse_args(given).verb, line
     targets = set(re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)[1].split())
     text = path.read_text(encoding="utf-8")
     called = [line.split()[1] for line in code_lines(path) if line.startswith("make ")]

@@ -21,6 +21,7 @@ from hitl.workspaces import CARD_FEATURES
 SAMPLE = Path(__file__).parent.parent / "data" / datasets.SAMPLE_FILE
 FEATURES = ("V4", "V14")
 SMALL = {"features": FEATURES, "rounds": 30, "weight": "weight", "budget": 0.01}
+CHANGED = r"^model\.txt was changed or cut off after its card was written\. Its SHA-256 is "
 STORED = ("text", "features", "slope", "intercept", "threshold")
 
 
@@ -583,8 +584,10 @@ def test_a_truncated_model_is_refused_before_parsing(model, tmp_path, share):
     models.save(model, tmp_path / "model")
     file = tmp_path / "model" / "model.txt"
     file.write_bytes(model.text.encode()[: int(share * len(model.text))])
-    with pytest.raises(errors.TamperedModelError, match="SHA-256"):
+    with pytest.raises(errors.TamperedModelError, match=CHANGED) as caught:
         models.load(tmp_path / "model", trusted=True)
+    assert f"its card says {model.sha256[:12]}…." in caught.value.message
+    assert caught.value.hint == "Copy the folder again, or train the model again."
 
 
 @pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.8, 0.95, 0.99])
@@ -613,7 +616,7 @@ def test_one_changed_digit_is_noticed(model):
     place = stored["text"].index("leaf_value=") + len("leaf_value=-0.")
     digit = "1" if stored["text"][place] != "1" else "2"
     stored["text"] = stored["text"][:place] + digit + stored["text"][place + 1 :]
-    with pytest.raises(errors.TamperedModelError, match="SHA-256"):
+    with pytest.raises(errors.TamperedModelError, match=CHANGED):
         models.from_dict(stored, trusted=True)
 
 

@@ -17,6 +17,7 @@ FORMAT = "second-look-model/1"
 CHILD_SECONDS = 60
 PROBE_TOLERANCE = 1e-9
 _HINT = "Export the model again, or take the stored copy."
+_COPY_HINT = "Copy the folder again, or train the model again."
 _CHILD = """
 import json, sys
 import numpy as np
@@ -178,15 +179,15 @@ def _read_fields(stored: dict[str, Any]) -> Model:
 def _check_sums(stored: dict[str, Any], model: Model) -> None:
     if stored.get("sha256", model.sha256) != model.sha256:
         raise TamperedModelError(
-            f"The model's text has SHA-256 {model.sha256[:12]}…, its card says "
-            f"{str(stored['sha256'])[:12]}….",
-            _HINT,
+            "model.txt was changed or cut off after its card was written. "
+            f"Its SHA-256 is {model.sha256[:12]}…, its card says {str(stored['sha256'])[:12]}….",
+            _COPY_HINT,
         )
     if stored.get("model_id", model.model_id) != model.model_id:
         raise TamperedModelError(
-            f"The model is {model.model_id} by its text, calibration and threshold, its card "
-            f"says {stored['model_id']}.",
-            _HINT,
+            "The calibration or the threshold was changed after the card was written. "
+            f"By its content the model is {model.model_id}, its card says {stored['model_id']}.",
+            _COPY_HINT,
         )
 
 

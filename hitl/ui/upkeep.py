@@ -1,8 +1,11 @@
 """Settings: what this workspace is, its limits, where data lie, downloads, imports, a trial."""
 
 import io
+import lzma
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,14 @@ from hitl.workspaces import Workspace
 MODEL_FILES = ("model.txt", "card.json", "novelty.json")
 NEEDED_FILES = MODEL_FILES[:2]
 ID_NAMES = ("row", "id", "instance_id")
+ROW_NUMBER = "row_number"
 SHOWN_ROWS = 20
+STATES_FIRST = ("novel and flagged", "known anomaly", "novel")
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+    NotImplementedError, RuntimeError, OSError, EOFError, ValueError,
+)  # fmt: skip
+"""What reading a zip raises that is damaged, encrypted or packed in an unknown way."""
 MAX_UNPACKED = 100_000_000
 """Bytes that one file of a zip may unpack to."""
 
@@ -266,18 +276,30 @@ def trial() -> None:
 
 
 def _trial_shown(scored: pd.DataFrame, model: models.Model, name: str) -> None:
-    flagged = int((scored["Flagged"] == "yes").sum())
+    flagged = int(scored["flagged"].sum())
     st.success(
         f"{model.model_id} flags {flagged:,} of {len(scored):,} rows of {name} "
         f"(from a probability of {wording.number(model.threshold)}).",
         icon=":material/check_circle:",
     )
-    st.caption(f"The first {min(SHOWN_ROWS, len(scored))} rows.")
+    st.caption(
+        f"{min(SHOWN_ROWS, len(scored))} of {len(scored):,} rows: novel and flagged ones first, "
+        "then by probability."
+    )
     st.dataframe(
-        scored.head(SHOWN_ROWS),
+        trial_table(scored),
         hide_index=True,
         key="trial",
-        alt=f"The first scored rows of {name}.",
+        alt=f"Scored rows of {name}, novel and flagged ones first.",
+    )
+    st.download_button(
+        "All scored rows (CSV)",
+        lambda: scored.to_csv(index=False).encode(),
+        file_name="second-look-trial.csv",
+        mime="text/csv",
+        key="download_trial",
+        on_click="ignore",
+        icon=":material/download:",
     )
 
 
@@ -337,9 +359,10 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
                     "Upload the three files one by one.",
                 )
             return {Path(m.filename).name: archive.read(m) for m in wanted}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
         raise FileFormatError(
-            f"The zip cannot be read: {error}.", "Download the model again."
+            "The zip cannot be read: it is damaged, encrypted or packed in an unknown way.",
+            "Download the model again, or upload its three files one by one.",
         ) from error
 
 
@@ -358,17 +381,37 @@ def foreign_rows(content: bytes, name: str, model: models.Model) -> pd.DataFrame
 
 
 def score(model: models.Model, detector: Any, rows: pd.DataFrame) -> pd.DataFrame:
-    """Score rows: probability, verdict and, with a detector, distance and state."""
+    """Score rows: probability, verdict and, with a detector, novelty and state, in file order.
+
+    Without a column that names the rows they are numbered from 0.
+    """
     flagged = models.flagged(model, rows)
     identity = next((c for c in rows.columns if str(c).lower() in ID_NAMES), None)
-    named = rows[identity].map(str).to_numpy() if identity else range(1, len(rows) + 1)
-    shown = pd.DataFrame({identity or "Row of the file": named})
-    shown["Probability"] = [wording.share(p) for p in models.probabilities(model, rows)]
-    shown["Flagged"] = ["yes" if flag else "no" for flag in flagged]
+    names = rows[identity].to_numpy() if identity else range(len(rows))
+    scored = pd.DataFrame({identity or ROW_NUMBER: names})
+    scored["probability"] = models.probabilities(model, rows)
+    scored["flagged"] = flagged
     if detector is not None:
-        distance = novelty.distances(detector, rows)
-        shown["Distance from known"] = [wording.number(d) for d in distance]
-        shown["State"] = novelty.states(flagged, distance > detector.limit)
+        scored["novelty"] = novelty.distances(detector, rows)
+        scored["state"] = novelty.states(flagged, scored["novelty"].to_numpy() > detector.limit)
+    return scored
+
+
+def trial_table(scored: pd.DataFrame) -> pd.DataFrame:
+    """Write the rows most worth a look for people: novel and flagged, flagged, novel, others."""
+    rank = {state: place for place, state in enumerate(STATES_FIRST)}
+    order = scored["state"].map(rank) if "state" in scored else scored["flagged"].map({True: 0})
+    ranked = scored.assign(_rank=order.fillna(len(rank)))
+    ranked = ranked.sort_values(["_rank", "probability"], ascending=[True, False], kind="stable")
+    top = ranked.head(SHOWN_ROWS)
+    identity = scored.columns[0]
+    named = "Row, counted from 0" if identity == ROW_NUMBER else identity
+    shown = pd.DataFrame({named: top[identity].map(str)})
+    shown["Probability"] = top["probability"].map(wording.share)
+    shown["Flagged"] = top["flagged"].map({True: "yes", False: "no"})
+    if "state" in scored:
+        shown["Distance from known"] = top["novelty"].map(wording.number)
+        shown["State"] = top["state"]
     return shown
 
 

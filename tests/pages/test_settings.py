@@ -249,7 +249,9 @@ def test_a_model_and_a_table_are_tried_and_nothing_is_kept(app, packed, story) -
     assert "of 30 rows of t.csv" in app.success[0].value
     shown = app.dataframe[0].value
     assert len(shown) == upkeep.SHOWN_ROWS
-    assert shown["row"].tolist() == rows["row"].head(20).map(str).tolist()
+    assert set(shown["row"]) <= set(rows["row"].map(str))
+    labels = [button.label for button in app.get("download_button")]
+    assert "All scored rows (CSV)" in labels
     assert len(resources.store().view("models", workspace="story")) == before
 
 
@@ -265,8 +267,34 @@ def test_a_model_gives_uploaded_rows_the_scores_the_app_gives(packed, champion, 
     rows = story.stream.head(12)
     found = upkeep.score(model, detector, rows)
     wanted = workflow.predict(champion, rows)
-    assert found["State"].tolist() == wanted["state"].tolist()
-    assert (found["Flagged"] == "yes").tolist() == wanted["is_flagged"].tolist()
+    assert found["state"].tolist() == wanted["state"].tolist()
+    assert found["flagged"].tolist() == wanted["is_flagged"].tolist()
+    assert found["probability"].tolist() == wanted["probability"].tolist()
+    assert found["novelty"].tolist() == wanted["novelty"].tolist()
+
+
+def test_flagged_and_novel_rows_are_shown_first() -> None:
+    n = upkeep.SHOWN_ROWS + 5
+    states = ["normal"] * n
+    states[n - 1], states[n - 2], states[n - 3] = "novel", "known anomaly", "novel and flagged"
+    states[n - 4] = "known anomaly"
+    scored = pd.DataFrame({"row": range(n), "probability": [0.01 * row for row in range(n)]})
+    scored["flagged"] = [state in ("known anomaly", "novel and flagged") for state in states]
+    plain = scored.copy()
+    scored["novelty"], scored["state"] = 1.0, states
+    shown = upkeep.trial_table(scored)
+    assert len(shown) == upkeep.SHOWN_ROWS
+    first = [n - 3, n - 2, n - 4, n - 1, n - 5, n - 6]
+    assert shown["row"].head(6).tolist() == [str(row) for row in first]
+    assert shown["State"].head(4).tolist() == [states[row] for row in first[:4]]
+    assert shown["Flagged"].head(4).tolist() == ["yes", "yes", "yes", "no"]
+    without = upkeep.trial_table(plain)
+    assert without["row"].head(3).tolist() == [str(n - 2), str(n - 3), str(n - 4)]
+    assert "State" not in without
+
+
+def test_the_licence_is_the_last_section_of_the_page(app) -> None:
+    assert [header.value for header in app.header][-2:] == ["Try a model on your data", "Licence"]
 
 
 def test_a_zip_is_taken_as_well_as_its_three_files(champion, story) -> None:
@@ -279,13 +307,14 @@ def test_without_a_detector_nothing_is_said_about_novelty(packed, story) -> None
     files = [(name, content) for name, content in packed.items() if name != "novelty.json"]
     model, detector = upkeep.foreign_model(files)
     assert detector is None
-    assert "State" not in upkeep.score(model, detector, story.stream.head(2))
+    assert "state" not in upkeep.score(model, detector, story.stream.head(2))
 
 
-def test_rows_without_an_id_are_numbered_as_in_the_file(packed, story) -> None:
+def test_rows_without_an_id_are_counted_from_0_as_in_the_terminal(packed, story) -> None:
     model, _ = upkeep.foreign_model(uploads(packed))
-    shown = upkeep.score(model, None, story.stream[["V4", "V14"]].head(2))
-    assert shown["Row of the file"].tolist() == [1, 2]
+    scored = upkeep.score(model, None, story.stream[["V4", "V14"]].head(2))
+    assert scored["row_number"].tolist() == [0, 1]
+    assert set(upkeep.trial_table(scored)["Row, counted from 0"]) == {"0", "1"}
 
 
 def one_digit_changed(text: bytes) -> bytes:
@@ -332,6 +361,70 @@ def test_a_damaged_zip_is_refused(champion) -> None:
     content = upkeep.model_zip(champion)
     with pytest.raises(FileFormatError, match="zip cannot be read"):
         upkeep.foreign_model([("model.zip", content[: len(content) // 2])])
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=["stored", "deflate", "bzip2", "lzma"])
+def test_a_flipped_byte_anywhere_in_a_zip_is_one_clear_message(packed, method) -> None:
+    files = {name: content[:3_000] for name, content in packed.items()}
+    whole = zipped(files, method)
+    refusals = []
+    for place in range(4, len(whole), max(1, len(whole) // 400)):
+        spoiled = bytearray(whole)
+        spoiled[place] ^= 0xFF
+        try:
+            found = upkeep._unzipped(bytes(spoiled))
+        except FileFormatError as error:
+            refusals.append(error.message)
+        else:  # a byte of a date, a right or a name
+            assert all(content == files[name] for name, content in found.items())
+    assert len(refusals) > 200
+    known = ("The zip cannot be read: it is damaged", "A file of the zip unpacks to more")
+    assert all(message.startswith(known) for message in refusals)
+
+
+def test_a_zip_that_needs_a_password_is_refused(packed) -> None:
+    content = zipped(packed)
+    start = content.index(b"PK\x01\x02")
+    locked = content[:6] + b"\x01" + content[7 : start + 8] + b"\x01" + content[start + 9 :]
+    with pytest.raises(FileFormatError, match="encrypted"):
+        upkeep.foreign_model([("model.zip", locked)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.txt": lambda text: text[: len(text) // 2]}, "cut off"),
+        ({"model.txt": lambda _: b"\x80\x04\x95pickle"}, "Python pickle"),
+        ({"card.json": lambda _: b"\x80\x04\x95pickle"}, "damaged"),
+        ({"novelty.json": lambda _: b"\x80\x04\x95pickle"}, "novelty"),
+    ],
+    ids=["truncated text", "pickled model", "pickled card", "pickled detector"],
+)
+def test_a_broken_file_inside_a_zip_is_refused(packed, changes, message) -> None:
+    files = {name: changes.get(name, bytes)(content) for name, content in packed.items()}
+    with pytest.raises(ModelFormatError, match=message):
+        upkeep.foreign_model([("model.zip", zipped(files))])
+
+
+def test_a_damaged_zip_shows_its_error_on_the_page(app, champion) -> None:
+    content = bytearray(upkeep.model_zip(champion))
+    content[len(content) // 3] ^= 0xFF
+    app.file_uploader(key="model_files").set_value(("m.zip", bytes(content), "application/zip"))
+    app.file_uploader(key="rows_file").set_value(("t.csv", b"V4,V14\n1,2\n", "text/csv"))
+    app.run().button(key="try_model").click().run()
+    assert not app.exception
+    assert "The zip cannot be read" in app.error[0].value
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(champion, monkeypatch) -> None:

@@ -1,0 +1,107 @@
+"""The terminal's verbs and options, declared once."""
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hitl.errors import InputError
+
+Verb = Callable[[argparse.Namespace], dict[str, Any]]
+
+SEEDS = 2**31
+WORDS = (
+    ("noun", "row", "what one row is, such as payment"),
+    ("positive", "positive", "what label 1 means, such as fraud"),
+    ("negative", "negative", "what label 0 means, such as legitimate"),
+)
+"""Options of `explain` that name what its sentences speak of, with their defaults."""
+
+
+def parser(verbs: Sequence[Verb], description: str | None) -> argparse.ArgumentParser:
+    """Declare every verb with its options; each verb is a function that takes them."""
+    whole = argparse.ArgumentParser(prog="python -m hitl", description=description)
+    children = whole.add_subparsers(required=True, metavar="VERB")
+    runs = {run.__name__: run for run in verbs}
+
+    def verb(name: str, *positional: str) -> argparse.ArgumentParser:
+        summary = (runs[name].__doc__ or "").splitlines()[0]
+        child = children.add_parser(name, help=summary, description=summary)
+        child.set_defaults(verb=runs[name])
+        for given in positional:
+            child.add_argument(given.lower(), metavar=given)
+        child.add_argument("--json", action="store_true", help="print JSON on stdout")
+        return child
+
+    child = verb("seed")
+    child.add_argument("--workspace", metavar="NAME")
+    child.add_argument("--db", metavar="PATH")
+    child.add_argument("--reset", action="store_true", help="delete what the workspace holds first")
+    verb("demo")
+    _train_options(verb("train", "DATA"))
+    child = verb("evaluate", "MODEL", "DATA")
+    child.add_argument("--label", required=True)
+    child = verb("score", "MODEL", "DATA")
+    child.add_argument("--out", required=True, metavar="FILE")
+    child = verb("explain", "MODEL", "DATA")
+    child.add_argument("--row", type=int, required=True, metavar="N", help="counted from 0")
+    for name, default, meaning in WORDS:
+        child.add_argument(f"--{name}", type=_word, default=default, metavar="WORD", help=meaning)
+    child = verb("decisions")
+    child.add_argument("direction", choices=("export", "import"))
+    child.add_argument("file", metavar="FILE")
+    child.add_argument("--workspace", default="cards", metavar="NAME")
+    child.add_argument("--db", metavar="PATH")
+    child = verb("backup", "FILE")
+    child.add_argument("--db", metavar="PATH")
+    child = verb("restore", "FILE")
+    child.add_argument("--db", metavar="PATH")
+    child.add_argument("--replace", action="store_true", help="replace a database that holds rows")
+    child = verb("sample", "DATA")
+    child.add_argument("--out", default="data/ulb_sample.csv.gz", metavar="FILE")
+    child.add_argument("--seed", type=_seed, default=0)
+    return whole
+
+
+def _train_options(child: argparse.ArgumentParser) -> None:
+    child.add_argument("--label", required=True, metavar="COLUMN")
+    child.add_argument("--time", metavar="COLUMN", help="left out of the features")
+    child.add_argument("--features", metavar="a,b", help="default: every other number column")
+    child.add_argument("--seed", type=_seed, default=0)
+    child.add_argument("--budget", type=float, default=0.001, help="legitimate rows it may flag")
+    child.add_argument("--rounds", type=int, default=200, help="trees")
+    child.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    child.add_argument("--out", required=True, metavar="MODEL_DIR")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {SEEDS - 1}")
+    return int(text)
+
+
+def _word(text: str) -> str:
+    word = " ".join(text.split())
+    if not word:
+        raise argparse.ArgumentTypeError("an empty word says nothing")
+    return word
+
+
+def parameters(given: list[str]) -> dict[str, Any]:
+    """Read ``--param NAME=VALUE`` options; each value is a number, true or false."""
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise InputError(f"--param {item} has no value.", "Write it as NAME=VALUE.")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = None
+        if not isinstance(value, (bool, int, float)) or not math.isfinite(value):
+            raise InputError(
+                f"--param {item}: {text!r} is not a number.", "Give a number, true or false."
+            )
+        found[name] = value
+    return found
