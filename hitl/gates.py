@@ -147,38 +147,38 @@ def keep_verdicts(
 
 
 def reviewed_repaired(challenger: Model, reviewed: pd.DataFrame, label: str = "Class") -> Gate:
-    """Check that the challenger agrees with every decision it was trained on.
+    """Check that the challenger gives every reviewed row its label.
 
     Parameters
     ----------
     challenger
         The model to promote.
     reviewed
-        Rows people decided.
+        Rows people decided. Where it has the columns ``decided_positive`` (what people said) and
+        ``instance_id``, decisions that their outcome overruled are counted.
     label
-        Column of 0 and 1: what was decided.
+        Column of 0 and 1: the outcome where it has arrived, else the decision.
 
     Returns
     -------
     Gate
-        Passed when each reviewed row is flagged exactly if its label is 1.
+        Passed when each reviewed row is flagged exactly if its label is 1. The evidence lists the
+        instance ids of overruled decisions.
     """
     wanted = reviewed[label].to_numpy() == 1
     probability = models.probabilities(challenger, reviewed)
     wrong = (probability >= challenger.threshold) != wanted
     right = len(wrong) - int(wrong.sum())
-    sentence = f"{right} of {len(wrong)} reviewed rows now get the verdict people gave."
-    if wrong.any():
-        sides = [f"{int((wrong & ~wanted).sum())} decided as legitimate are still flagged"]
-        sides += [f"{int((wrong & wanted).sum())} decided as fraud are still missed"]
-        sentence += f" {' and '.join(s for s in sides if not s.startswith('0 '))}."
+    overruled = _overruled(reviewed, label)
     evidence = {
         "reviewed": len(wrong),
         "right": right,
         "wrong_rows": np.flatnonzero(wrong).tolist(),
+        "overruled": overruled,
         "probabilities": probability.tolist(),
         "threshold": challenger.threshold,
     }
+    sentence = _repaired_sentence(wrong, wanted, len(overruled))
     return Gate("Reviewed rows repaired", not wrong.any(), sentence, evidence)
 
 
@@ -263,7 +263,7 @@ def false_alarms(
     passed = low <= allowed
     sentence = (
         f"{int(after.sum())} of {len(legitimate):,} legitimate rows are flagged, {new:.3%} "
-        f"({low:.3%} to {high:.3%}); allowed is {allowed:.3%}."
+        f"({low:z.3%} to {high:.3%}); allowed is {allowed:.3%}."
     )
     if passed and high > allowed:
         sentence += " More rows are needed to be sure that it stays within."
@@ -501,6 +501,34 @@ def _nearest(
     return rows[np.argsort(closest, kind="stable")[:NEAREST]]
 
 
+def _overruled(reviewed: pd.DataFrame, label: str) -> list[str]:
+    """List the instances whose outcome says otherwise than people did."""
+    if not {"decided_positive", "instance_id"} <= set(reviewed.columns):
+        return []
+    decided = reviewed["decided_positive"]
+    differs = decided.notna() & (decided.eq(True) != reviewed[label].eq(1))
+    return [str(instance_id) for instance_id in reviewed.loc[differs, "instance_id"]]
+
+
+def _repaired_sentence(wrong: Flags, wanted: Flags, overruled: int) -> str:
+    sentence = (
+        f"{int((~wrong).sum())} of {len(wrong)} reviewed rows get their label (the outcome where "
+        "it has arrived, else the decision)."
+    )
+    flagged, missed = int((wrong & ~wanted).sum()), int((wrong & wanted).sum())
+    sides = [f"{flagged} labelled legitimate {_be(flagged)} still flagged"] if flagged else []
+    sides += [f"{missed} labelled fraud {_be(missed)} still missed"] if missed else []
+    sentence += f" {' and '.join(sides)}." if sides else ""
+    if overruled:
+        noun, verb = ("decision", "was") if overruled == 1 else ("decisions", "were")
+        sentence += f" {overruled} {noun} {verb} overruled by the outcome."
+    return sentence
+
+
+def _be(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
 def _kept_sentence(evidence: dict[str, Any]) -> str:
     return (
         f"{evidence['lost']} of {evidence['caught']} known frauds the champion catches would be "
@@ -540,4 +568,5 @@ def _cause(challenger: Model, evidence: dict[str, Any]) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    written = f"{value:+.3f}".replace("-", "−")
+    return written if written[1:] != "0.000" else "0.000"

@@ -18,7 +18,7 @@ with frame.errors_shown():
 # Render
 frame.heading("Retrain", "Is the new model really better, and for whom is it worse?")
 relearning.news_shown(space, champion_id, counts)
-relearning.training(space, counts, is_first=found is None or not found["is_passed"])
+relearning.training(space, counts, is_first=not relearning.is_recommended(found))
 if found is None:
     relearning.nothing_compared(champion_id)
 else:

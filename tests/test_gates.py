@@ -94,7 +94,7 @@ def test_appending_the_rows_once_leaves_them_flagged_and_is_blocked(champion, tr
     assert not gate.passed
     assert gate.evidence["wrong_rows"] == [0, 1, 2]
     assert gate.sentence.startswith("0 of 3 reviewed rows")
-    assert "3 decided as legitimate are still flagged." in gate.sentence
+    assert "3 labelled legitimate are still flagged." in gate.sentence
 
 
 @pytest.mark.parametrize("heavy", [20, 100])
@@ -207,9 +207,36 @@ def test_no_known_frauds_cannot_be_kept(champion, known, three):
 def test_a_decided_fraud_that_is_still_missed_blocks(champion):
     quiet = _rows([(0, 0), (17, -24)]).assign(Class=[1, 0])
     gate = gates.reviewed_repaired(champion, quiet)
-    assert "1 decided as legitimate are still flagged and 1 decided as fraud" in gate.sentence
+    assert "1 labelled legitimate is still flagged and 1 labelled fraud is" in gate.sentence
     missed = gates.reviewed_repaired(champion, quiet.iloc[:1])
-    assert missed.sentence.endswith("verdict people gave. 1 decided as fraud are still missed.")
+    assert missed.sentence.endswith("else the decision). 1 labelled fraud is still missed.")
+
+
+def test_decisions_that_their_outcome_overruled_are_counted_and_named(champion):
+    rows = _rows([(17, -24), (0, 0), (0, 0), (20, -27)]).assign(
+        Class=[1, 0, 0, 1],
+        decided_positive=pd.Series([False, False, None, True], dtype=object),
+        instance_id=["a", "b", "c", "d"],
+    )
+    gate = gates.reviewed_repaired(champion, rows)
+    assert gate.passed
+    assert gate.sentence == (
+        "4 of 4 reviewed rows get their label (the outcome where it has arrived, else the "
+        "decision). 1 decision was overruled by the outcome."
+    )
+    assert gate.evidence["overruled"] == ["a"]
+    rows["decided_positive"] = [False, True, None, True]
+    both = gates.reviewed_repaired(champion, rows)
+    assert both.sentence.endswith("2 decisions were overruled by the outcome.")
+    assert both.evidence["overruled"] == ["a", "b"]
+
+
+def test_without_an_overruled_decision_none_is_mentioned(champion, three):
+    agreed = three.assign(Class=1, decided_positive=True, instance_id=["a", "b", "c"])
+    for rows in (agreed, agreed.drop(columns="decided_positive")):
+        gate = gates.reviewed_repaired(champion, rows)
+        assert gate.evidence["overruled"] == []
+        assert "overruled" not in gate.sentence
 
 
 def test_a_model_is_not_another_model_than_itself(champion):
@@ -237,7 +264,8 @@ def _comparison(low, high):
     [
         (-0.05, 0.01, True, "a fall of more than 0.050 is ruled out"),
         (0.01, 0.05, True, "a rise beyond chance"),
-        (-0.05, 0.0, True, "−0.050 to +0.000"),
+        (-0.05, 0.0, True, "−0.050 to 0.000"),
+        (-0.0004, 0.0004, True, "(difference 0.000 to 0.000)"),
         (-0.05, -0.01, False, "a fall beyond chance"),
         (-0.012, -0.001, True, "beyond chance, within 0.01"),
         (np.nan, np.nan, False, "could not be measured"),

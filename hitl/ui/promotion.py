@@ -7,7 +7,7 @@ import streamlit as st
 
 from hitl import workflow
 from hitl.ui import frame, resources, wording
-from hitl.ui.relearning import records
+from hitl.ui.relearning import is_recommended, records
 from hitl.workspaces import Workspace
 
 NEVER = "not promoted"
@@ -26,7 +26,7 @@ def promoting(space: Workspace, found: dict[str, Any]) -> None:
         )
         pressed = st.form_submit_button(
             f"Promote {found['challenger_id']}",
-            type="primary",
+            type="primary" if is_recommended(found) else "secondary",
             icon=":material/publish:",
             disabled=not found["is_passed"],
             key="promote",
@@ -106,11 +106,7 @@ def _line(row: dict[str, Any]) -> dict[str, str]:
         "Model": f"`{row['model_id']}`",
         "Standing": standing,
         "By": row["promoted_by"] if is_promoted else row["trained_by"],
-        "Why": _escaped(row["reason"]) if is_promoted else "",
+        "Why": wording.escaped(row["reason"]) if is_promoted else "",
         "How it was made": METHODS.get(row["method"], row["method"])
         + (f", from {row['parent_id']}" if row["parent_id"] else ""),
     }
-
-
-def _escaped(words: str) -> str:
-    return "".join(f"\\{c}" if c in "\\`*_[]:$<>#|~" else c for c in words)

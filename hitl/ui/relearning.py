@@ -17,6 +17,8 @@ from hitl.workspaces import Workspace
 
 SCALES = {"share": 100, "count": 1, "number": 1}
 NO_BREAK = "\N{NO-BREAK SPACE}"
+NAMED = 10
+"""Overruled cases that a gate names."""
 BALANCED, NATURAL = "balanced", "natural"
 _STARTING = threading.Lock()
 STANDING_WORDS = {
@@ -156,7 +158,7 @@ def _progress(job: Job) -> None:
 
 
 def newest(space: Workspace, champion_id: str) -> dict[str, Any] | None:
-    """Read the newest comparison with the champion, if there is one."""
+    """Read the newest comparison with the champion, and whether its challenger was rolled back."""
     found = resources.store().view(
         "newest_comparisons",
         workspace=space.name,
@@ -167,7 +169,14 @@ def newest(space: Workspace, champion_id: str) -> dict[str, Any] | None:
     if found.empty:
         return None
     row = found.iloc[0]
-    return {**json.loads(row["body"]), "compared_ms": int(row["compared_ms"])}
+    note = wording.rolled_back(resources.store(), space.name, row["challenger_id"])
+    compared_ms = int(row["compared_ms"])
+    return {**json.loads(row["body"]), "compared_ms": compared_ms, "rolled_back": note}
+
+
+def is_recommended(found: dict[str, Any] | None) -> bool:
+    """Say whether a challenger waits for promotion: every gate passed and never rolled back."""
+    return found is not None and bool(found["is_passed"]) and not found["rolled_back"]
 
 
 def nothing_compared(champion_id: str) -> None:
@@ -180,19 +189,43 @@ def nothing_compared(champion_id: str) -> None:
 
 
 def headline(found: dict[str, Any]) -> None:
-    """Say PROMOTE or HOLD, with the one reason."""
+    """Say HOLD, ROLLED BACK or MAY BE PROMOTED, and why."""
     who = f"{found['challenger_id']} against {found['champion_id']}"
     blocked = [gate["sentence"] for gate in found["gates"] if not gate["passed"]]
-    if found["is_passed"]:
-        st.success(
-            f"**PROMOTE** {who}: every gate is passed. {_ranking(found)}",
-            icon=":material/check_circle:",
+    note = f"{found['challenger_id']} was {found['rolled_back']}"
+    measured = f"{shown_different(found['metrics'])} {_ranking(found)}"
+    if blocked:
+        more = f"  \n{note}" if found["rolled_back"] else ""
+        st.warning(f"**HOLD** {who}: {blocked[0]}{more}", icon=":material/front_hand:")
+    elif found["rolled_back"]:
+        st.warning(
+            f"**ROLLED BACK** {note}  \nEvery gate is passed, so it can be promoted again, but no "
+            f"gate knows the reason it was rolled back for. {measured}",
+            icon=":material/undo:",
         )
     else:
-        st.warning(f"**HOLD** {who}: {blocked[0]}", icon=":material/front_hand:")
+        st.success(
+            f"**MAY BE PROMOTED: every gate is passed.** {who}. {measured}",
+            icon=":material/check_circle:",
+        )
     st.caption(
         f"Compared {wording.wall_time(found['compared_ms'])} on {found['test_rows']:,} locked test "
         f"payments, {found['test_positives']:,} of them fraud, that neither model was trained on."
+    )
+
+
+def shown_different(metrics: list[dict[str, Any]]) -> str:
+    """Name the measures shown better and worse at natural prevalence."""
+    rows = records(metric_rows(metrics, NATURAL))
+    better, worse = (
+        ", ".join(row["label"] for row in rows if row["standing"] == standing)
+        for standing in ("better", "worse")
+    )
+    if not better and not worse:
+        return "No measure is shown better or worse at natural prevalence."
+    return (
+        f"At natural prevalence shown better: {better or 'no measure'}; "
+        f"shown worse: {worse or 'no measure'}."
     )
 
 
@@ -332,11 +365,20 @@ def gate_list(found: dict[str, Any]) -> None:
             if gate["passed"]
             else ":red-badge[:material/close: blocked]"
         )
-        st.markdown(f"{badge} **{gate['name']}**  \n{gate['sentence']}")
+        st.markdown(f"{badge} **{gate['name']}**  \n{gate['sentence']}{_overruled(gate)}")
     st.caption(
         "Training again on a random redraw of the same payments loses a few known frauds too, "
         "with nothing new learned. A challenger may lose that many and 2 % on top."
     )
+
+
+def _overruled(gate: dict[str, Any]) -> str:
+    """Name the cases whose decision was overruled, as far as they fit on a line."""
+    ids = gate["evidence"].get("overruled", [])
+    if not ids:
+        return ""
+    more = f" and {len(ids) - NAMED:,} more" if len(ids) > NAMED else ""
+    return f" Overruled: {', '.join(f'`{one}`' for one in ids[:NAMED])}{more}."
 
 
 def changes(space: Workspace, found: dict[str, Any]) -> None:

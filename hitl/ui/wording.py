@@ -52,6 +52,28 @@ def state_badge(state: str) -> str:
     return f":{colour}-badge[{icon} {state}]"
 
 
+def escaped(words: str) -> str:
+    """Keep what a person wrote from being read as markup."""
+    return "".join(f"\\{c}" if c in "\\`*_[]:$<>#|~" else c for c in words)
+
+
+def rolled_back(store: Store, workspace: str, model_id: str) -> str:
+    """Say when, by whom and why a model was last rolled back; empty if it never was."""
+    found = store.view(
+        "promotions",
+        workspace=workspace,
+        kind="roll back",
+        replaced_id=model_id,
+        order=("-number",),
+        limit=1,
+    )
+    if found.empty:
+        return ""
+    row = found.iloc[0]
+    who, why = escaped(str(row["promoted_by"])), escaped(str(row["reason"]))
+    return f"rolled back {wall_time(row['promoted_ms'])} by {who}: {why}"
+
+
 def loop_counts(store: Store, workspace: str) -> dict[str, Any]:
     """Read the counts of the loop strip from the database."""
     found = store.view("loop_counts", workspace=workspace)
@@ -59,12 +81,14 @@ def loop_counts(store: Store, workspace: str) -> dict[str, Any]:
     newest = store.view("newest_comparisons", workspace=workspace, order=("-compared_ms",), limit=1)
     champion = store.rows("champion_id", workspace)
     champion_id = champion[0][0] if champion else ""
+    comparison, note = _standing(store, workspace, newest, champion_id)
     news = store.view("news_since_training", workspace=workspace)
     return {
         **{name: int(counts.get(name, 0)) for name in ("scored", "flagged", "waiting", "decided")},
         "since_training": int(news["n"].sum()) if len(news) else 0,
         "champion_id": champion_id,
-        "comparison": _standing(newest, champion_id),
+        "comparison": comparison,
+        "note": note,
     }
 
 
@@ -89,14 +113,17 @@ def loop_links(counts: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             "pages/retrain.py",
             f"**Compare** {counts['comparison'] or 'champion ' + counts['champion_id']}",
-            "The model in use, and how its challenger stands.",
+            counts["note"] or "The model in use, and how its challenger stands.",
         ),
     ]
 
 
-def _standing(newest: Any, champion_id: str) -> str:
+def _standing(store: Store, workspace: str, newest: Any, champion_id: str) -> tuple[str, str]:
+    """Say how the newest challenger stands, and when, by whom and why it was rolled back."""
     if newest.empty or newest.iloc[0]["champion_id"] != champion_id:
-        return ""
+        return "", ""
     body = json.loads(newest.iloc[0]["body"])
-    word = "may be promoted" if body["is_passed"] else "on hold"
-    return f"{body['challenger_id']} {word}"
+    challenger = body["challenger_id"]
+    if note := rolled_back(store, workspace, challenger):
+        return f"{challenger} rolled back", f"{challenger} was {note}"
+    return f"{challenger} {'may be promoted' if body['is_passed'] else 'on hold'}", ""

@@ -19,6 +19,9 @@ from hitl.workflow.catalogue import Stored, add_model, champion, stored
 from hitl.workflow.materials import Materials
 from hitl.workflow.streaming import fit_detector
 
+COPIES = (20, 200)
+"""How often a reviewed case is copied: more often where the first leaves one unrepaired."""
+
 Progress = Callable[[float, str], None]
 NEWEST = 2_000
 """Stream cases that are judged by both models, newest first."""
@@ -40,9 +43,10 @@ def retrain(
 ) -> str:
     """Train a challenger: continue the champion on the training rows and every label so far.
 
-    Reviewed cases are copied twenty times, not weighted, and trees are added until each reviewed
-    case gets the verdict people gave it. As long as nobody has reviewed a case, there is nothing to
-    repair: the champion's recipe is then trained again on all rows.
+    Reviewed cases are copied, not weighted: 20 times, or 200 where that leaves one unrepaired.
+    Trees are added until each reviewed case gets its label: the outcome where it has arrived, else
+    the decision. As long as nobody has reviewed a case, there is nothing to repair: the champion's
+    recipe is then trained again on all rows.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def retrain(
             "There is nothing new to learn.", "Decide a case first, or let outcomes arrive."
         )
     current = champion(store, space.name)
-    labels = labelled_rows(store, materials)
+    labels = labelled_rows(store, materials).drop(columns="decided_positive")
     reviewed = labels[labels["is_reviewed"]]
     rows = pd.concat([materials.training, labels[~labels["is_reviewed"]]], ignore_index=True)
     model = _learn(materials, current.model, rows, reviewed, seed, progress)
@@ -93,19 +97,28 @@ def _learn(
         progress(0.1, f"Training again on {len(rows):,} rows")
         return models.refit(current, rows, label=label, weight=weight, seed=seed)
     progress(0.1, f"Adding trees for {len(reviewed)} reviewed cases")
-    return models.extend(
-        current,
-        rows,
-        reviewed,
-        label=label,
-        weight=weight,
-        seed=seed,
-        progress=lambda done, total, sentence: progress(0.1 + 0.3 * done / total, sentence),
-    )
+    for copies in COPIES:
+        model = models.extend(
+            current,
+            rows,
+            reviewed,
+            label=label,
+            weight=weight,
+            copies=copies,
+            seed=seed,
+            progress=lambda done, total, sentence: progress(0.1 + 0.3 * done / total, sentence),
+        )
+        if model.card["repaired"]:
+            break
+    return model
 
 
 def labelled_rows(store: Store, materials: Materials) -> pd.DataFrame:
-    """Read every label with its features, in the columns the training rows have."""
+    """Read every label with its features, in the columns the training rows have.
+
+    The label is the outcome where it has arrived, else the decision; ``decided_positive`` is what
+    people decided, empty where nobody did or was sure.
+    """
     space = materials.workspace
     found = store.view(
         "labelled_instances", workspace=space.name, order=("run", "step", "instance_id")
@@ -113,8 +126,8 @@ def labelled_rows(store: Store, materials: Materials) -> pd.DataFrame:
     features = pd.DataFrame(
         [json.loads(text) for text in found["features"]], columns=list(space.features)
     )
-    plain = found[["instance_id", "is_positive", "source", "is_reviewed", "weight"]]
-    rows = pd.concat([features.astype(float), plain], axis=1)
+    names = ["instance_id", "is_positive", "source", "is_reviewed", "decided_positive", "weight"]
+    rows = pd.concat([features.astype(float), found[names]], axis=1)
     rows[space.label_column] = found["is_positive"].astype(int)
     rows[space.id_column] = -1 - pd.RangeIndex(len(rows))
     return rows.rename(columns={"weight": space.weight_column})

@@ -42,8 +42,9 @@ def seed(
 ) -> str:
     """Give a workspace its first champion and its opening rows, unless it has them.
 
-    All of it is one transaction: a workspace is seeded whole, or not at all. With `reset`,
-    everything the workspace holds is deleted first, as soon as the new model is trained.
+    Seeding is one transaction: a workspace is seeded whole, or not at all. With `reset`,
+    everything the workspace holds is deleted right before, in a transaction of its own, once the
+    new model is trained. If seeding then fails, the workspace is empty and can be seeded again.
 
     Returns the champion's model id.
     """

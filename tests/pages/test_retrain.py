@@ -178,7 +178,7 @@ def test_training_runs_off_the_page_and_ends_in_a_comparison(opened) -> None:
     assert job.trouble == ""
     app.run()
     assert not app.exception
-    assert "**PROMOTE**" in words(app)
+    assert "MAY BE PROMOTED" in words(app)
     assert "Gates: 5 of 5 passed" in words(app)
     newest = history(app).iloc[0]
     assert (newest["Standing"], newest["By"]) == (promotion.NEVER, "Ada")
@@ -212,10 +212,51 @@ def test_an_error_of_the_training_stays_on_the_page(copied, story) -> None:
 # Old and new
 
 
-def test_the_headline_says_promote_with_its_reason(opened) -> None:
+def test_the_headline_says_what_may_be_promoted_and_what_is_shown_different(opened) -> None:
     app = opened("compared")
-    assert "**PROMOTE**" in app.success[0].value
-    assert "every gate is passed" in app.success[0].value
+    [headline] = [one.value for one in app.success]
+    assert "**MAY BE PROMOTED: every gate is passed.**" in headline
+    table = measures(app)
+    for standing in ("better", "worse"):
+        shown = table.index[table["New is"] == relearning.STANDING_WORDS[standing]].tolist()
+        assert all(name in headline for name in shown)
+    assert "natural prevalence" in headline
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        ([], "No measure is shown better or worse at natural prevalence."),
+        ([("recall", -1, 1)], "No measure is shown better or worse at natural prevalence."),
+        (
+            [("recall", 0.1, 0.2), ("precision", -0.2, -0.1), ("brier", 0.1, 0.2)],
+            "At natural prevalence shown better: Frauds found (recall); shown worse: Right alerts "
+            "(precision), Error of the probability (Brier).",
+        ),
+        (
+            [("recall", 0.1, 0.2)],
+            "At natural prevalence shown better: Frauds found (recall); shown worse: no measure.",
+        ),
+    ],
+)
+def test_measures_shown_different_are_named(found, sentence) -> None:
+    metrics = [metric(name, (low + high) / 2, low, high) for name, low, high in found]
+    balanced = metric("roc_auc", 0.2, 0.1, 0.3, test_set="balanced")
+    assert relearning.shown_different([*metrics, balanced]) == sentence
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_overruled_decisions_are_named_beside_their_gate(opened, n) -> None:
+    app = opened("compared")
+    store = resources.store()
+    row = store.view("newest_comparisons", workspace="story").iloc[0].to_dict()
+    body = json.loads(row["body"])
+    body["gates"][1]["evidence"]["overruled"] = [f"story-1-{i}" for i in range(n)]
+    newer = {"comparison_id": "c-later", "compared_ms": row["compared_ms"] + 1}
+    store.append("comparisons", [{**row, **newer, "body": json.dumps(body)}])
+    text = words(app.run())
+    assert "Overruled: `story-1-0`" in text
+    assert ("`story-1-9` and 2 more." in text) is (n == 12)
 
 
 def test_natural_and_balanced_are_one_choice_that_stands_in_the_url(opened) -> None:
@@ -317,7 +358,29 @@ def test_a_roll_back_needs_a_reason_and_puts_the_predecessor_back(opened) -> Non
     assert champion_id() == first
     assert history(app).iloc[0]["Why"] == "worse at night"
     assert "rolled back to" in history(app).iloc[0]["Standing"]
-    assert "**PROMOTE**" in words(app)
+
+
+def test_a_model_that_was_rolled_back_is_not_recommended_again(opened) -> None:
+    app = opened("compared")
+    assert app.button(key="promote").proto.type == "primary"
+    app.text_input(key="reviewer").set_value("Ada").run()
+    app.text_input(key="promotion_reason").set_value("better")
+    app.button(key="promote").click().run()
+    back = champion_id()
+    app.text_input(key="roll_back_reason_2").set_value("worse at night")
+    app.button(key="roll_back_now").click().run()
+    assert not app.success
+    [warning] = [one.value for one in app.warning]
+    assert f"**ROLLED BACK** {back} was rolled back 2" in warning
+    assert "UTC by Ada: worse at night" in warning
+    assert "MAY BE PROMOTED" not in words(app)
+    assert app.button(key="promote").proto.type == "secondary"
+    assert not app.button(key="promote").disabled
+    assert app.button(key="train").proto.type == "primary"
+    block(resources.store())
+    app.run()
+    assert "**HOLD**" in app.warning[0].value
+    assert "by Ada: worse at night" in app.warning[0].value
 
 
 # Numbers in words

@@ -1,4 +1,6 @@
+import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,7 +70,46 @@ def test_the_strip_counts_what_the_database_holds() -> None:
         "since_training": len(outcomes),
         "champion_id": champion,
         "comparison": "",
+        "note": "",
     }
     labels = [label for _, label, _ in wording.loop_links(counts)]
     assert labels[0] == f"**Monitor** {len(rows)} scored · {counts['flagged']} flagged"
     assert champion in labels[3]
+
+
+@pytest.fixture
+def compared() -> Iterator[Store]:
+    """A champion m-old and a challenger m-new that passed every gate."""
+    with Store("duckdb::memory:") as store:
+        promoted(store, 1, "seed", "m-old", "")
+        body = {"challenger_id": "m-new", "is_passed": True}
+        record = {"comparison_id": "c-1", "workspace": "cards", "champion_id": "m-old",
+                  "challenger_id": "m-new", "is_passed": True, "body": json.dumps(body),
+                  "compared_ms": 1}  # fmt: skip
+        store.append("comparisons", [record])
+        yield store
+
+
+def promoted(store: Store, number: int, kind: str, model_id: str, replaced_id: str) -> None:
+    record = {"workspace": "cards", "number": number, "kind": kind, "model_id": model_id,
+              "replaced_id": replaced_id, "comparison_id": "", "promoted_by": "Ada",
+              "reason": "worse *at night*", "promoted_ms": 1_000 * number}  # fmt: skip
+    store.append("promotions", [record])
+
+
+def test_the_strip_says_that_a_challenger_may_be_promoted(compared) -> None:
+    counts = wording.loop_counts(compared, "cards")
+    assert (counts["comparison"], counts["note"]) == ("m-new may be promoted", "")
+    assert wording.loop_links(counts)[3][2].startswith("The model in use")
+
+
+def test_the_strip_does_not_recommend_a_model_that_was_rolled_back(compared) -> None:
+    promoted(compared, 2, "promote", "m-new", "m-old")
+    promoted(compared, 3, "roll back", "m-old", "m-new")
+    _, label, explanation = wording.loop_links(wording.loop_counts(compared, "cards"))[3]
+    assert label == "**Compare** m-new rolled back"
+    assert explanation == (
+        r"m-new was rolled back 1970-01-01 00:00:03 UTC by Ada: worse \*at night\*"
+    )
+    assert wording.rolled_back(compared, "cards", "m-old") == ""
+    assert wording.rolled_back(compared, "story", "m-new") == ""

@@ -19,7 +19,7 @@ from hitl.errors import (
     StaleChallengerError,
 )
 from hitl.store import Store
-from hitl.workflow import Materials
+from hitl.workflow import Materials, relearning
 from hitl.workflow.catalogue import add_model
 from hitl.workspaces import CARDS, REASONS, STORY
 
@@ -146,6 +146,9 @@ def test_an_outcome_stands_above_a_decision_and_unsure_never_trains(
     assert labels.loc[[overruled, decided], "is_reviewed"].tolist() == [True, True]
     assert labels.loc[[overruled, decided], "source"].tolist() == ["outcome", "reviewer"]
     assert labels.loc[decided, "Class"] == 1
+    assert labels.loc[overruled, "decided_positive"] == (labels.loc[overruled, "Class"] == 0)
+    assert labels.loc[decided, "decided_positive"] is True
+    assert pd.isna(labels.loc[unsure_early, "decided_positive"])
     assert labels.loc[unsure_early, "Class"] == truth.iloc[step_of(unsure_early)]
     assert not labels.loc[unsure_early, "is_reviewed"]
     assert unsure_late not in labels.index
@@ -168,6 +171,19 @@ def test_without_labels_there_are_no_labelled_rows(store: Store, story: Material
     found = workflow.labelled_rows(store, story)
     assert found.empty
     assert {"V4", "V14", "Class", "row", "weight", "is_reviewed"} <= set(found.columns)
+
+
+def test_the_gate_names_the_decision_that_its_outcome_overruled(
+    mixed: Store, cards: Materials
+) -> None:
+    (overruled,) = by_source(mixed)["early sure"]
+    found = workflow.compare(mixed, cards, retrain(mixed, cards), seed=0, now_ms=NOW)
+    gate = next(gate for gate in found["gates"] if gate["name"] == "Reviewed rows repaired")
+    assert gate["evidence"]["overruled"] == [overruled]
+    assert "reviewed rows get their label (the outcome where it has arrived" in gate["sentence"]
+    assert gate["sentence"].endswith("1 decision was overruled by the outcome.")
+    kept = mixed.view("comparisons", workspace="cards")["body"].iloc[0]
+    assert json.loads(kept)["gates"][1] == gate
 
 
 # --- training a challenger
@@ -213,9 +229,7 @@ def test_a_challenger_continues_the_champion_and_is_not_yet_in_use(
     )
 
 
-def test_every_reviewed_case_gets_the_verdict_people_gave_it(
-    learned_store: Store, story: Materials
-) -> None:
+def test_every_reviewed_case_gets_its_label(learned_store: Store, story: Materials) -> None:
     labels = workflow.labelled_rows(learned_store, story)
     reviewed = labels[labels["is_reviewed"]]
     new = workflow.stored(learned_store, challenger_id(learned_store)).model
@@ -234,6 +248,18 @@ def test_the_labels_a_challenger_was_trained_on_are_kept_with_it(
     assert used["source"].to_dict() == labels["source"].to_dict()
     assert set(used["workspace"]) == {"cards"}
     assert workflow.stored(mixed, model_id).model.card["reviewed_rows"] == 2
+
+
+def test_a_case_that_few_copies_leave_unrepaired_is_copied_more_often(
+    store: Store, story: Materials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide(store, story, "story-w-0", "legitimate")
+    monkeypatch.setattr(relearning, "COPIES", (1,))
+    stuck = workflow.stored(store, retrain(store, story)).model
+    monkeypatch.setattr(relearning, "COPIES", (1, 20, 40))
+    learned = workflow.stored(store, retrain(store, story)).model
+    assert (stuck.card["copies"], stuck.card["repaired"]) == (1, False)
+    assert (learned.card["copies"], learned.card["repaired"]) == (20, True)
 
 
 def test_outcomes_alone_are_enough_to_train_a_challenger(store: Store, cards: Materials) -> None:

@@ -465,6 +465,24 @@ def test_a_reset_that_cannot_train_deletes_nothing(store: Store, story: Material
     assert workflow.champion(store, "story")
 
 
+def test_a_reset_whose_seeding_fails_leaves_an_empty_workspace_that_can_be_seeded(
+    store: Store, story: Materials
+) -> None:
+    opening = replace(story, workspace=replace(story.workspace, opening_rows=3))
+    row = store.view("instances", instance_id="story-w-0").to_dict("records")[0]
+    blocking = {str(k): v for k, v in row.items()} | {"workspace": "x", "instance_id": "story-1-2"}
+    store.append("instances", [blocking])
+    others = counts(store, "cards")
+    with pytest.raises(ConflictError):
+        workflow.seed(store, opening, seed=0, novelty_rate=0.001, now_ms=NOW, reset=True)
+    for table in (*FACTS, "models", "promotions"):
+        assert store.view(table, workspace="story").empty
+    assert counts(store, "cards") == others
+    store.forget("x")
+    workflow.seed(store, opening, seed=0, novelty_rate=0.001, now_ms=NOW)
+    assert counts(store, "story")["instances"] == 12 + 3
+
+
 # --- several at once
 
 
