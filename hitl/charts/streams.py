@@ -20,6 +20,9 @@ STATE_SHAPES = {
 """Shape and colour say the same, so neither is needed to read the other."""
 
 NOT_KNOWN = "not known yet"
+HIDDEN = "known, hidden until decided"
+"""Truth of a case that waits for a decision: seeing it would decide the case."""
+
 NEUTRAL = "#7a8699"
 BLUE = "#3b7dd8"
 PARTS = ("training", "this window")
@@ -46,6 +49,7 @@ INSIDE: dict[str, Any] = {
 }
 """Labels stand inside the panel, left of the first point: a stretched stack counts no margin."""
 
+LANE = f"datum.label === '{HIDDEN}' ? 'hidden' : datum.label"
 CLOCK = "'day ' + utcdate(datum.value) + utcFormat(datum.value, ' %H:%M:%S')"
 
 
@@ -67,8 +71,9 @@ def panels(
     dict
         A Vega-Lite specification without rows. The table `TABLE` has one row per scored instance:
         ``occurred_ms`` (UTC epoch milliseconds), ``upper``, ``lower``, ``probability`` and
-        ``threshold`` (0 to 1), ``novelty_times`` (novelty over its limit), ``truth``, ``state``
-        and the words of the tooltip: ``case``, ``clock``, ``decision``, ``origin``.
+        ``threshold`` (0 to 1), ``novelty_times`` (novelty over its limit), ``truth`` (one of the
+        two classes, `NOT_KNOWN` or `HIDDEN`), ``state`` and the words
+        of the tooltip: ``case``, ``clock``, ``decision``, ``origin``.
     """
     words = _tooltip(upper, lower)
     log = alt.Scale(type="log", domain=[SMALLEST, 1], clamp=True)
@@ -212,12 +217,12 @@ def _panel(
 
 
 def _truth(words: list[alt.Tooltip], positive: str, negative: str) -> alt.LayerChart:
-    base = alt.Chart(alt.NamedData(TABLE), height=66).encode(x=_time(labels=True))
+    base = alt.Chart(alt.NamedData(TABLE), height=84).encode(x=_time(labels=True))
     lanes = alt.Y(
         "truth:N",
         title=None,
-        scale=alt.Scale(domain=[positive, negative, NOT_KNOWN]),
-        axis=alt.Axis(**INSIDE),
+        scale=alt.Scale(domain=[positive, negative, NOT_KNOWN, HIDDEN]),
+        axis=alt.Axis(labelExpr=LANE, **INSIDE),
     )
     colour = {
         "condition": [
@@ -227,7 +232,7 @@ def _truth(words: list[alt.Tooltip], positive: str, negative: str) -> alt.LayerC
         "value": NEUTRAL,
     }
     ticks = base.mark_tick(thickness=2, size=15).encode(y=lanes, color=colour)
-    title = "Truth as far as it is known; it arrives later than the score"
+    title = "Truth as far as it is known; hidden while a case waits for its decision"
     rule = _hover(base, "truth", words)
     return cast(alt.LayerChart, alt.layer(ticks, rule).properties(title=_title(title)))
 

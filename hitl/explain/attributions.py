@@ -26,11 +26,6 @@ class Attribution:
     probability: float
     residual: float
 
-    @property
-    def adds_up(self) -> bool:
-        """Whether the parts add up to the score within `RESIDUAL_LIMIT`."""
-        return self.residual <= RESIDUAL_LIMIT
-
 
 def attribution(model: models.Model, row: pd.DataFrame) -> Attribution:
     """Split one row's score into contributions and check that they add up.

@@ -89,7 +89,8 @@ def verdict_sentence(
     probability, threshold
         The model's probability and its limit, both in ``[0, 1]``; flagged from the limit on.
     novelty, limit
-        Distance from the training rows and its limit, both at least 0; novel above the limit.
+        How unlike the training rows it is, and the limit of that, both at least 0 and in the
+        detector's own measure; novel above the limit.
     noun
         What one row is, singular (``"payment"``).
     positive
@@ -104,7 +105,7 @@ def verdict_sentence(
     Raises
     ------
     ValueError
-        If a probability is not in ``[0, 1]``, or a distance is negative or missing.
+        If a probability is not in ``[0, 1]``, or a novelty is negative or missing.
 
     Examples
     --------
@@ -112,22 +113,22 @@ def verdict_sentence(
     >>> first
     'Flagged: the model gives 0.93 against a limit of 0.62, so about 9 in 10 such cases are fraud'
     >>> second
-    'It resembles known cases: distance 0.8 against a limit of 2.'
+    'It resembles known cases: novelty 0.8 against a limit of 2.'
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"A threshold of {threshold} is not between 0 and 1.")
     if not (novelty >= 0 and limit >= 0):
-        raise ValueError(f"Distances of {novelty} and {limit} are not both 0 or more.")
+        raise ValueError(f"A novelty of {novelty} and a limit of {limit} are not both 0 or more.")
     odds = odds_phrase(probability)
     flagged, novel = probability >= threshold, novelty > limit
     shown, shown_limit = _pair(probability, threshold)
     verb = "is" if odds.startswith("about 1 in") else "are"
-    distance, distance_limit = _pair(novelty, limit)
+    unlike, most = _pair(novelty, limit)
     return (
         f"{'Flagged' if flagged else 'Not flagged'}: the model gives {shown} against a limit of "
         f"{shown_limit}, so {odds} such {plural(noun)} {verb} {positive}. "
-        f"{_novelty_clause(flagged, novel, plural(noun))}: distance {distance} against a limit of "
-        f"{distance_limit}."
+        f"{_novelty_clause(flagged, novel, plural(noun))}: novelty {unlike} against a limit of "
+        f"{most}."
     )
 
 
@@ -173,8 +174,8 @@ def contribution_sentence(
     )
 
 
-def neighbour_sentence(neighbours: pd.DataFrame, positive: str) -> str:
-    """Say how the nearest decided rows were decided.
+def neighbour_sentence(neighbours: pd.DataFrame, positive: str, *, word: str = "decided") -> str:
+    """Say what the nearest rows turned out to be.
 
     Parameters
     ----------
@@ -182,6 +183,8 @@ def neighbour_sentence(neighbours: pd.DataFrame, positive: str) -> str:
         Neighbours with a `verdict` column; rows without a verdict are not counted.
     positive
         The verdict to count (``"fraud"``).
+    word
+        How the verdicts came about: ``"decided"`` by people, or ``"known"`` from any source.
 
     Returns
     -------
@@ -207,13 +210,13 @@ def neighbour_sentence(neighbours: pd.DataFrame, positive: str) -> str:
         int((verdicts == UNSURE).sum()),
     )
     if not n:
-        return "There are no decided cases to compare with yet."
+        return f"There are no {word} cases to compare with yet."
     if n == 1:
-        return f"The one decided case to compare with was {verdicts.iloc[0]}."
+        return f"The one {word} case to compare with was {verdicts.iloc[0]}."
     who = {0: "None", n: "All"}.get(hits, str(hits))
     rest = f"; {unsure} left the reviewer {UNSURE}" if unsure else ""
     return (
-        f"{who} of the {n} nearest decided cases {'was' if hits <= 1 else 'were'} {positive}{rest}."
+        f"{who} of the {n} nearest {word} cases {'was' if hits <= 1 else 'were'} {positive}{rest}."
     )
 
 

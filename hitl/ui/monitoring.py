@@ -244,7 +244,7 @@ def stream_rows(rows: pd.DataFrame, upper: str, lower: str, space: Workspace) ->
             "probability": rows["probability"],
             "threshold": rows["threshold"],
             "novelty_times": rows["novelty"] / rows["novelty_limit"],
-            "truth": [reasons.truth_word(value, space) for value in rows["outcome"]],
+            "truth": reasons.shown_truths(rows, space),
             "state": rows["state"],
             "case": rows["instance_id"],
             "clock": [wording.event_time(ms) for ms in rows["occurred_ms"]],

@@ -9,6 +9,7 @@ import streamlit as st
 
 from hitl import workflow
 from hitl.charts import reasons as charts
+from hitl.charts.streams import HIDDEN, NOT_KNOWN
 from hitl.explain import RESIDUAL_LIMIT, Surrogate, neighbour_sentence, surrogate_sentence
 from hitl.store import Store
 from hitl.ui import resources, wording
@@ -50,25 +51,22 @@ def header(case: Mapping[str, Any], evidence: Mapping[str, Any], space: Workspac
 def standing(case: Mapping[str, Any], space: Workspace) -> None:
     """Say what a person decided and what came true, as far as that is known."""
     decided = f"decided **{case['verdict']}** by {case['reviewer']}" if case["verdict"] else ""
-    waiting = "waiting for a decision" if case["status"] in ("open", "claimed") else ""
-    parts = [part for part in (decided or waiting, _truth(case, space, waiting)) if part]
+    waiting = "waiting for a decision" if is_waiting(case) else ""
+    parts = [part for part in (decided or waiting, _truth(case, space)) if part]
     text = " · ".join(parts)
     st.markdown(text[0].upper() + text[1:])
 
 
-def _truth(case: Mapping[str, Any], space: Workspace, waiting: str) -> str:
-    if case["outcome"] is None:
-        return "truth not known yet"
-    if waiting:
-        return "the outcome has arrived and is shown once the case is decided"
-    return f"truth: **{truth_word(case['outcome'], space)}**"
+def _truth(case: Mapping[str, Any], space: Workspace) -> str:
+    word = shown_truth(case, space)
+    return f"truth {word}" if word in (NOT_KNOWN, HIDDEN) else f"truth: **{word}**"
 
 
 def links(case: Mapping[str, Any], space: Workspace) -> None:
     """Draw the ways on from a case."""
     address = {"workspace": space.name}
     with st.container(horizontal=True, vertical_alignment="center", key="case_links"):
-        if case["status"]:
+        if is_waiting(case):
             st.page_link(
                 "pages/review.py",
                 label="Review this case",
@@ -97,8 +95,8 @@ def warning(evidence: Mapping[str, Any], space: Workspace) -> None:
     nearest = evidence["nearest"]
     word = truth_word(nearest["label"], space)
     st.warning(
-        f"**Unlike anything in training.** Its distance from known {space.noun}s is "
-        f"{wording.number(evidence['novelty'])}; the limit is "
+        f"**Unlike anything in training.** Its novelty, how far it lies from known {space.noun}s, "
+        f"is {wording.number(evidence['novelty'])}; the limit is "
         f"{wording.number(evidence['novelty_limit'])}. The nearest known row is row "
         f"{nearest['id']} ({word}). The model guesses here: read its reasons as a guess, too.",
         icon=":material/explore:",
@@ -132,12 +130,12 @@ def similar(
         column_config=_similar_columns(space),
         **options,
     )
-    if not compact:
-        st.caption(
-            "Distance in standard deviations of the training rows; 0 is an identical case. "
-            "A click opens a case of the stream; training rows have no page."
-        )
-        follow("_similar_case")
+    measure = "Distance in standard deviations of the training rows; 0 is an identical case."
+    if compact:
+        st.caption(measure)
+        return
+    st.caption(f"{measure} A click opens a case of the stream; training rows have no page.")
+    follow("_similar_case")
 
 
 def similar_table(found: pd.DataFrame, space: Workspace) -> pd.DataFrame:
@@ -147,7 +145,7 @@ def similar_table(found: pd.DataFrame, space: Workspace) -> pd.DataFrame:
     table = found[[*columns, *amount]].rename(columns={"id": "case", "Amount": "amount"})
     return table.assign(
         decision=table["decision"].replace("", "–"),
-        truth=table["truth"].replace("", "not known yet"),
+        truth=table["truth"].replace("", NOT_KNOWN),
         known_from=table["known_from"].replace({"training": "training rows"}),
     )
 
@@ -316,7 +314,7 @@ def case_table(rows: pd.DataFrame, space: Workspace) -> pd.DataFrame:
             "state": [[state] for state in rows["state"]],
             "probability": rows["probability"],
             "novelty": rows["novelty"] / rows["novelty_limit"],
-            "truth": [truth_word(value, space) for value in rows["outcome"]],
+            "truth": shown_truths(rows, space),
             "decision": rows["verdict"].fillna("–"),
             "model": rows["model_id"],
         }
@@ -341,17 +339,36 @@ def case_columns(space: Workspace) -> dict[str, Any]:
         "novelty": st.column_config.NumberColumn(
             "novelty, × limit",
             format="%.2f",
-            help="Distance from known rows in multiples of its limit: above 1 is novel.",
+            help="Novelty in multiples of its limit: above 1 is unlike anything in training.",
         ),
-        "truth": st.column_config.TextColumn(help="What came true; it arrives later."),
+        "truth": st.column_config.TextColumn(
+            help="What came true. It arrives later, and is hidden until a waiting case is decided."
+        ),
         "model": st.column_config.TextColumn(help="The model that gave the score."),
     }
+
+
+def is_waiting(row: Mapping[str, Any]) -> bool:
+    """Say whether a case waits for a decision, claimed or not."""
+    return row["status"] in ("open", "claimed")
+
+
+def shown_truth(row: Mapping[str, Any], space: Workspace) -> str:
+    """Write what may be shown of a case's truth: nothing that would decide a waiting case."""
+    word = truth_word(row["outcome"], space)
+    return HIDDEN if is_waiting(row) and word != NOT_KNOWN else word
+
+
+def shown_truths(rows: pd.DataFrame, space: Workspace) -> list[str]:
+    """Write what may be shown of the truth of many cases."""
+    pairs = zip(rows["status"], rows["outcome"], strict=True)
+    return [shown_truth({"status": status, "outcome": o}, space) for status, o in pairs]
 
 
 def truth_word(value: Any, space: Workspace) -> str:
     """Write a truth in the workspace's words."""
     if value is None or value != value:
-        return "not known yet"
+        return NOT_KNOWN
     return space.positive if value else space.negative
 
 
@@ -393,13 +410,12 @@ def follow(place: str) -> None:
 def _similar_sentence(found: pd.DataFrame, space: Workspace) -> str:
     known = found["truth"].where(found["truth"] != "", found["decision"])
     verdicts = pd.DataFrame({"verdict": known.where(known != "")})
-    # Training rows are known, not decided.
-    return neighbour_sentence(verdicts, space.positive).replace("decided", "known")
+    return neighbour_sentence(verdicts, space.positive, word="known")
 
 
 def _similar_columns(space: Workspace) -> dict[str, Any]:
     return {
-        "distance": st.column_config.NumberColumn(format="%.2f"),
+        "distance": st.column_config.NumberColumn("distance, std. dev.", format="%.2f"),
         "known_from": st.column_config.TextColumn("known from"),
         "amount": st.column_config.NumberColumn(f"amount, {space.currency}", format="%.2f"),
     }

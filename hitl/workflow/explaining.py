@@ -143,7 +143,8 @@ def similar_cases(
     """Find the nearest past cases with what people decided and what came true.
 
     Past cases are this workspace's decided cases, cases whose outcome arrived, and the rows the
-    first model was trained on. The case itself is left out.
+    first model was trained on. Left out are the case itself and the cases that still wait for a
+    decision: their outcome must not decide them.
 
     Returns
     -------
@@ -177,6 +178,8 @@ def _past(store: Store, materials: Materials) -> pd.DataFrame:
     )
     seen = store.view("labelled_instances", workspace=space.name)
     decided = store.view("decided_cases", workspace=space.name)
+    waiting = store.view("review_queue", workspace=space.name)["instance_id"]
+    seen = seen[~seen["instance_id"].isin(waiting)].reset_index(drop=True)
     cases = pd.concat([_cases(seen, space), _cases(decided, space)], ignore_index=True)
     if cases.empty:
         return past

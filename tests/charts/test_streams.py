@@ -80,7 +80,14 @@ def test_threshold_and_novelty_limit_are_ruled(stack):
 def test_truth_has_a_lane_for_what_is_not_known_yet():
     truth = streams.panels("a", "b", positive="yes", negative="no")["vconcat"][4]
     lanes = truth["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    assert lanes == ["yes", "no", streams.NOT_KNOWN]
+    assert lanes == ["yes", "no", streams.NOT_KNOWN, streams.HIDDEN]
+
+
+def test_hidden_truth_has_a_short_lane_and_the_colour_of_neither_class(stack):
+    ticks = stack["vconcat"][4]["layer"][0]["encoding"]
+    assert ticks["y"]["axis"]["labelExpr"].startswith(f"datum.label === '{streams.HIDDEN}'")
+    assert not any(streams.HIDDEN in case["test"] for case in ticks["color"]["condition"])
+    assert ticks["color"]["value"] == streams.NEUTRAL
 
 
 def test_the_specification_is_the_same_each_time_and_holds_no_rows(stack):

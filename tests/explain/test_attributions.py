@@ -9,8 +9,6 @@ from scipy.stats import percentileofscore
 from hitl import models
 from hitl.errors import EmptyDataError, FeatureMismatchError, MissingValuesError
 from hitl.explain import (
-    RESIDUAL_LIMIT,
-    Attribution,
     attribution,
     contribution_shares,
     contribution_table,
@@ -62,13 +60,6 @@ def test_the_parts_add_up_to_the_score_of_a_separate_prediction(model, rows):
     assert found.score == models.scores(model, rows.iloc[[3]])[0]
     assert found.probability == pytest.approx(1 / (1 + np.exp(-found.score)))
     assert found.residual <= 1e-12
-    assert found.adds_up
-
-
-def test_a_residual_above_the_limit_does_not_add_up():
-    values = {"base_value": 0.0, "contributions": {}, "score": 0.0, "probability": 0.5}
-    assert Attribution(**values, residual=RESIDUAL_LIMIT).adds_up
-    assert not Attribution(**values, residual=2 * RESIDUAL_LIMIT).adds_up
 
 
 def test_columns_are_taken_by_name(model, rows):

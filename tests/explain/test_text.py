@@ -120,21 +120,21 @@ def test_a_probability_outside_zero_to_one_is_refused(probability):
 def test_a_flagged_novel_row_reads_as_promised():
     assert verdict(0.93, novelty=14.0) == (
         "Flagged: the model gives 0.93 against a limit of 0.62, so about 9 in 10 such payments are "
-        "fraud. It is also unlike anything in training: distance 14 against a limit of 2."
+        "fraud. It is also unlike anything in training: novelty 14 against a limit of 2."
     )
 
 
 def test_a_flagged_known_row_resembles_known_rows():
     assert verdict(0.93) == (
         "Flagged: the model gives 0.93 against a limit of 0.62, so about 9 in 10 such payments are "
-        "fraud. It resembles known payments: distance 0.8 against a limit of 2."
+        "fraud. It resembles known payments: novelty 0.8 against a limit of 2."
     )
 
 
 def test_an_unflagged_novel_row_is_not_waved_through():
     assert verdict(0.0002, novelty=14.0) == (
         "Not flagged: the model gives 0.0002 against a limit of 0.62, so fewer than 1 in 1,000 "
-        "such payments are fraud. It is, however, unlike anything in training: distance 14 "
+        "such payments are fraud. It is, however, unlike anything in training: novelty 14 "
         "against a limit of 2."
     )
 
@@ -142,7 +142,7 @@ def test_an_unflagged_novel_row_is_not_waved_through():
 def test_an_ordinary_row_is_neither_flagged_nor_novel():
     assert verdict(0.1) == (
         "Not flagged: the model gives 0.1 against a limit of 0.62, so about 1 in 10 such payments "
-        "is fraud. It resembles known payments: distance 0.8 against a limit of 2."
+        "is fraud. It resembles known payments: novelty 0.8 against a limit of 2."
     )
 
 
@@ -178,7 +178,7 @@ def test_the_figures_shown_never_contradict_the_verdict(probability, threshold):
 
 
 @pytest.mark.parametrize(("novelty", "limit"), [(-1, 2), (math.nan, 2), (1, math.nan)])
-def test_a_distance_that_is_none_is_refused(novelty, limit):
+def test_a_novelty_that_is_none_is_refused(novelty, limit):
     with pytest.raises(ValueError, match="not both 0 or more"):
         verdict(0.5, novelty=novelty, limit=limit)
 
@@ -246,6 +246,13 @@ def test_the_rest_of_the_features_is_spoken_of_together():
 def test_neighbours_are_counted_in_words(verdicts, sentence):
     table = pd.DataFrame({"verdict": pd.Series(verdicts, dtype=object)})
     assert neighbour_sentence(table, "fraud") == sentence
+
+
+@pytest.mark.parametrize("verdicts", [[], ["fraud"], ["fraud", "legitimate"]])
+def test_cases_that_nobody_decided_are_called_by_another_word(verdicts):
+    sentence = neighbour_sentence(pd.DataFrame({"verdict": verdicts}), "fraud", word="known")
+    assert " known case" in sentence
+    assert "decided" not in sentence
 
 
 def test_neighbours_without_verdicts_are_a_wrong_call():

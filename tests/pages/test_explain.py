@@ -1,8 +1,12 @@
+import pandas as pd
 import pytest
 
+from hitl import workflow
+from hitl.charts.streams import HIDDEN
+from hitl.explain import RESIDUAL_LIMIT
 from hitl.ui import reasons, resources
-from hitl.workspaces import CARDS, STORY
-from tests.pages.conftest import words
+from hitl.workspaces import CARDS, REASONS, STORY
+from tests.pages.conftest import NOW, words
 
 NOVEL, USUAL = "story-1-9", "story-1-1"
 
@@ -35,7 +39,10 @@ def test_a_novel_case_warns_before_any_reason(open_page):
     app = open_page("explain", case=NOVEL)
     assert not app.exception
     assert "Unlike anything in training" in app.warning[0].value
-    assert "limit" in app.warning[0].value
+    assert "Its novelty, how far it lies from known payments, is" in app.warning[0].value
+    assert "the limit is" in app.warning[0].value
+    assert "distance" not in app.warning[0].value
+    assert any("unlike anything in training: novelty" in m.value for m in app.markdown)
     assert "The nearest known row is row" in app.warning[0].value
     assert ".0 (" not in app.warning[0].value
 
@@ -99,6 +106,45 @@ def test_a_payment_shows_its_amount(open_page, home):
     assert "day 1" in said
 
 
+def link_labels(app):
+    return [link.proto.label for link in app.get("page_link")]
+
+
+def test_a_waiting_case_whose_outcome_arrived_hides_it_until_it_is_decided(open_page, home):
+    home.play("story", 15)
+    rows = home.store.view("scored_instances", workspace="story", status="open")
+    case_id = rows[rows["outcome"].notna()]["instance_id"].iloc[0]
+    offered = open_page("explain").dataframe[0].value.set_index("case")
+    assert offered.loc[case_id, "truth"] == HIDDEN
+    waiting = open_page("explain", case=case_id)
+    assert f"Waiting for a decision · truth {HIDDEN}" in words(waiting)
+    assert "Review this case" in link_labels(waiting)
+
+    claimed = workflow.claim(home.store, STORY, "Mina", now_ms=NOW, instance_id=case_id)
+    assert f"truth {HIDDEN}" in words(open_page("explain", case=case_id))
+    workflow.decide(
+        home.store,
+        STORY,
+        claimed,
+        verdict="unsure",
+        reason=REASONS["unsure"][0],
+        key="one",
+        now_ms=NOW,
+    )
+    resources.settle("decisions")
+    decided = open_page("explain", case=case_id)
+    assert "Decided **unsure** by Mina · truth: **" in words(decided)
+    assert "Review this case" not in link_labels(decided)
+    offered = open_page("explain").dataframe[0].value.set_index("case")
+    assert offered.loc[case_id, "truth"] in STORY.verdicts
+
+
+def test_a_case_that_was_never_queued_offers_no_review(open_page):
+    labels = link_labels(open_page("explain", case=USUAL))
+    assert "Review this case" not in labels
+    assert "Back to Monitor" in labels
+
+
 # Parts
 
 
@@ -130,21 +176,53 @@ def test_a_click_on_the_list_names_its_case(monkeypatch):
 
 
 def test_compact_similar_cases_lead_nowhere(home, monkeypatch):
-    drawn = {}
+    drawn, said = {}, []
     monkeypatch.setattr(reasons.st, "dataframe", lambda rows, **options: drawn.update(options))
+    monkeypatch.setattr(reasons.st, "caption", said.append)
     reasons.similar(home.store, home.materials("story"), NOVEL, compact=True)
     assert "on_select" not in drawn
+    assert drawn["column_config"]["distance"]["label"] == "distance, std. dev."
+    (caption,) = said
+    assert "standard deviations of the training rows" in caption
+    assert "click" not in caption
 
 
-def test_a_broken_receipt_says_so(home):
+@pytest.mark.parametrize(
+    ("status", "outcome", "shown"),
+    [
+        ("open", True, HIDDEN),
+        ("claimed", False, HIDDEN),
+        ("open", None, "not known yet"),
+        ("claimed", float("nan"), "not known yet"),
+        ("decided", True, "fraud"),
+        (None, False, "legitimate"),
+        (None, None, "not known yet"),
+    ],
+)
+def test_only_the_truth_of_waiting_cases_is_hidden(status, outcome, shown):
+    row = {"status": status, "outcome": outcome}
+    assert reasons.shown_truth(row, CARDS) == shown
+    assert reasons.shown_truths(pd.DataFrame([row, row]), CARDS) == [shown, shown]
+
+
+def test_training_rows_are_known_and_not_decided():
+    found = pd.DataFrame({"truth": ["fraud", "", ""], "decision": ["", "legitimate", ""]})
+    assert reasons._similar_sentence(found, CARDS) == "1 of the 2 nearest known cases was fraud."
+
+
+@pytest.mark.parametrize(
+    ("residual", "holds"), [(0.0, True), (RESIDUAL_LIMIT, True), (2 * RESIDUAL_LIMIT, False)]
+)
+def test_a_broken_receipt_says_so(residual, holds):
     evidence = {
-        "residual": 0.5,
+        "residual": residual,
         "base_value": -1.0,
         "contributions": {"V4": 1.0},
         "score": 0.5,
         "probability": 0.6,
     }
-    assert "does not add up" in reasons.receipt(evidence)
+    assert ("does not add up" in reasons.receipt(evidence)) is not holds
+    assert reasons.receipt(evidence).endswith("✓") is holds
 
 
 def test_the_model_explained_is_named(home):

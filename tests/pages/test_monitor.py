@@ -3,6 +3,7 @@ import time
 import pandas as pd
 import pytest
 
+from hitl.charts.streams import HIDDEN
 from hitl.drift import KS
 from hitl.errors import StoreError
 from hitl.ui import monitoring, resources, wording
@@ -66,6 +67,19 @@ def test_the_three_lights_show_figures(open_page):
     said = words(open_page("monitor"))
     assert "6 of 6 unknown rows flagged in the first run." in said
     assert said.count(":material/check_circle: holds") == 2
+
+
+def test_the_truth_of_cases_that_wait_is_hidden_in_chart_and_table(open_page, home):
+    rows = monitoring.window(STORY).set_index("instance_id")
+    waiting = rows["status"].isin(["open", "claimed"]) & rows["outcome"].notna()
+    assert 0 < waiting.sum() < rows["outcome"].notna().sum()
+    table = open_page("monitor").dataframe[0].value.set_index("case")["truth"]
+    laid = monitoring.stream_rows(rows.reset_index(), "V14", "V4", STORY)
+    for truth in (table, laid.set_index("case")["truth"]):
+        hidden = truth.loc[rows.index] == HIDDEN
+        assert hidden.tolist() == waiting.tolist()
+        seen = rows["outcome"].notna() & ~waiting
+        assert set(truth[seen[seen].index]) <= set(STORY.verdicts)
 
 
 def test_constructed_rows_are_marked_in_the_table(open_page):
