@@ -30,6 +30,7 @@ AT_REST = (
 )
 WCAG_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 DEBOUNCE_MS = 150
+QUIET_MS = 300
 TIMEOUT_MS = 30_000
 
 
@@ -90,6 +91,14 @@ def settled(page: "Page") -> None:
     """
     page.wait_for_timeout(DEBOUNCE_MS)
     page.wait_for_selector(AT_REST, timeout=TIMEOUT_MS)
+
+
+def quiet(page: "Page") -> None:
+    """Wait until nothing has run for a while: a key pressed while a page is drawn may be lost."""
+    for _ in range(3):
+        settled(page)
+        page.wait_for_timeout(QUIET_MS)
+    settled(page)
 
 
 def console_errors(page: "Page") -> list[str]:

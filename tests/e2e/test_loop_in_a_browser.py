@@ -131,10 +131,10 @@ def decide_with_two_keys(page: "Page", number: int) -> None:
     from playwright.sync_api import expect
 
     page.locator(".st-key-verdict-fraud button").wait_for(timeout=60_000)
-    chromium.settled(page)
+    chromium.quiet(page)
     page.locator("body").press("l" if number == 3 else "f")
-    page.locator(".st-key-reason-1 button").wait_for()
-    chromium.settled(page)
+    expect(page.get_by_text(", because:")).to_be_visible()
+    chromium.quiet(page)
     page.locator("body").press("1")
     expect(page.locator(".st-key-strip")).to_contain_text(f"· {number} decided")
     chromium.settled(page)

@@ -104,11 +104,11 @@ def test_two_keys_typed_at_once_decide_however_fast(
     )
     for keys, delay, said in typed:
         page.locator(".st-key-verdict-fraud button").wait_for(timeout=60_000)
-        chromium.settled(page)
+        chromium.quiet(page)
         page.keyboard.type(keys, delay=delay)
         expect(page.get_by_text(f": {said}.")).to_be_visible()
         expect(page.locator(".st-key-strip")).to_contain_text("6 decided")
-        chromium.settled(page)
+        chromium.quiet(page)
         page.keyboard.press("z")
         expect(page.locator(".st-key-strip")).to_contain_text("5 decided")
     chromium.settled(page)

@@ -116,7 +116,7 @@ def test_a_gap_in_the_weights_is_refused_before_it_is_trained_on(tmp_path: Path)
     rows = sample().head(300)
     rows.loc[7, "weight"] = np.nan
     written(tmp_path, rows)
-    with pytest.raises(MissingValuesError, match=r"'weight' .* row 8 "):
+    with pytest.raises(MissingValuesError, match=r"'weight' .* row 7, counted from 0"):
         workflow.materials(STORY, tmp_path)
 
 
