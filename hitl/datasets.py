@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,8 @@ def check_rows(
     features: tuple[str, ...],
     label: str | None = None,
     id_column: str | None = None,
+    categorical: Collection[str] = (),
+    missing: Collection[str] = (),
 ) -> None:
     """Refuse rows that a model cannot be trained on or applied to.
 
@@ -188,6 +191,10 @@ def check_rows(
         Column of zeros and ones, both present; not checked when absent.
     id_column
         Column in which no value may be missing or stand twice; not checked when absent.
+    categorical
+        Features whose values are names: anything but dates will do.
+    missing
+        Features in which a value may be missing; infinite it may not be.
 
     Raises
     ------
@@ -196,7 +203,7 @@ def check_rows(
     MissingColumnsError
         If a named column is not there.
     NotNumericError
-        If a feature or the label holds something other than numbers.
+        If a feature or the label holds something other than numbers, or dates.
     MissingValuesError
         If a feature, the label or the id is missing or infinite somewhere.
     DuplicateIdsError
@@ -210,28 +217,77 @@ def check_rows(
     """
     if rows.empty:
         raise EmptyDataError("There are no rows.", "Give at least one row.")
-    numeric = (*features, *((label,) if label else ()))
-    wanted = (*numeric, *((id_column,) if id_column else ()))
-    missing = [name for name in wanted if name not in rows.columns]
-    if missing:
+    wanted = (*features, *(name for name in (label, id_column) if name))
+    absent = [name for name in wanted if name not in rows.columns]
+    if absent:
         raise MissingColumnsError(
-            f"Missing columns: {', '.join(missing)}.",
+            f"Missing columns: {', '.join(absent)}.",
             f"The table has: {', '.join(map(str, rows.columns))}.",
         )
-    for name in numeric:
-        _check_finite(rows[name])
+    if not _are_finite(rows, features):
+        for name in features:
+            check = _check_named if name in categorical else _check_numbers
+            check(rows[name], gaps=name in missing)
+    if label:
+        _check_numbers(rows[label], gaps=False)
     if id_column:
         _check_ids(rows[id_column])
     if label:
         _check_labels(rows[label])
 
 
-def _check_finite(column: pd.Series) -> None:
+def _are_finite(rows: pd.DataFrame, features: tuple[str, ...]) -> bool:
+    """Say whether all features are plain finite numbers; the usual case, settled at once."""
+    table = rows[list(features)]
+    if not all(isinstance(kind, np.dtype) and kind.kind in "fiu" for kind in table.dtypes):
+        return False
+    return bool(np.isfinite(table.to_numpy(dtype=np.float64)).all())
+
+
+def _check_numbers(column: pd.Series, *, gaps: bool) -> None:
+    refuse_dates(column)
+    there = column.notna().to_numpy()
+    if gaps and not there.any():
+        return
     if not _is_numeric(column):
         _refuse_text(column)
     bad = ~np.isfinite(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if gaps:
+        bad &= there
     if bad.any():
         _refuse_missing(column, bad)
+
+
+def _check_named(column: pd.Series, *, gaps: bool) -> None:
+    refuse_dates(column)
+    bad = column.isna().to_numpy()
+    if bad.any() and not gaps:
+        _refuse_missing(column, bad)
+
+
+def refuse_dates(column: pd.Series) -> None:
+    """Refuse a column of dates, times or durations, which are neither numbers nor names.
+
+    Raises
+    ------
+    NotNumericError
+        If the column's type is one of these, or its values are.
+
+    Examples
+    --------
+    >>> refuse_dates(pd.Series(pd.to_datetime(["2026-01-01"]), name="paid"))
+    Traceback (most recent call last):
+    hitl.errors.NotNumericError: Column 'paid' holds dates or times. Turn it into a number, ...
+    """
+    kind = getattr(column.dtype, "kind", "O")
+    objects = kind == "O" and isinstance(column.dtype, np.dtype | pd.PeriodDtype)
+    inside = pd.api.types.infer_dtype(column, skipna=True) if objects else ""
+    if kind in "mM" or inside.startswith(("date", "time", "period")):
+        raise NotNumericError(
+            f"Column {column.name!r} holds dates or times.",
+            "Turn it into a number, such as the hour or the days since a first day, "
+            "or leave the column out of the features.",
+        )
 
 
 def _is_numeric(column: pd.Series) -> bool:

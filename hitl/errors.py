@@ -15,7 +15,8 @@ HitlError                         what happened, and a hint that says what to ch
 │   ├── DivergedModelError        training ran away; the scores mean nothing
 │   ├── FeatureMismatchError      model and rows disagree on columns
 │   ├── ModelFormatError          not a LightGBM text model (a pickle, say)
-│   └── TamperedModelError        the text is not the one that was stored
+│   ├── TamperedModelError        the text is not the one that was stored
+│   └── TamperedExplanationError  key, recipe and known rows do not belong together
 ├── ConflictError                 somebody was faster
 │   ├── AlreadyDecidedError
 │   ├── LeaseLostError            the claim ran out or passed to somebody else
@@ -107,6 +108,10 @@ class ModelFormatError(ModelError):
 
 class TamperedModelError(ModelError):
     """The model's text is not the one that was stored."""
+
+
+class TamperedExplanationError(ModelError):
+    """An explanation whose key, recipe and known rows do not belong together."""
 
 
 class ConflictError(HitlError):

@@ -1,7 +1,12 @@
-"""How unlike the known rows a row is, measured for each class by itself."""
+"""How unlike the known rows a row is, measured for each class by itself.
+
+Only numbers have a distance: a category, also one never seen before, adds nothing to it. A missing
+value is measured as the median of legitimate rows, so it adds as little as can be.
+"""
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hitl import datasets
+from hitl import datasets, models
 from hitl.errors import InputError, ModelFormatError, TamperedModelError, TooFewLabelsError
 
 Floats = npt.NDArray[np.float64]
@@ -42,14 +47,15 @@ class Detector:
     kind
         ``"knn"`` (up to 8 features) or ``"gmm"``.
     features
-        Columns it looks at.
+        Columns it knows; those that are no category it measures.
     limit
         Distance above which a row is novel.
     rate
         Share of known legitimate rows that may be called novel.
     body
         What was learned, as lists and numbers that can be written as JSON: ``mean``, ``std``,
-        ``classes``, ``reference``, and ``held_out`` with the rows and the rate the limit rests on.
+        ``classes``, ``reference``, and ``held_out`` with the rows and the rate the limit rests on;
+        ``fill`` with the value for a missing one, by feature, where training values were missing.
     """
 
     kind: str
@@ -57,6 +63,16 @@ class Detector:
     limit: float
     rate: float
     body: dict[str, Any]
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """Features that are numbers, in the order in which they are measured."""
+        named = self.body["reference"].get("categories", {})
+        return tuple(feature for feature in self.features if feature not in named)
+
+    @cached_property
+    def _fill(self) -> dict[str, float]:
+        return {str(name): float(value) for name, value in self.body.get("fill", {}).items()}
 
     @cached_property
     def _scale(self) -> tuple[Floats, Floats]:
@@ -70,14 +86,22 @@ class Detector:
     @cached_property
     def _reference(self) -> tuple[Floats, npt.NDArray[Any], npt.NDArray[np.int64]]:
         known = self.body["reference"]
-        values = np.array(known["rows"], dtype=float).reshape(-1, len(self.features))
+        values = _filled(reference_rows(self)[list(self.measured)], self._fill)
         return values, np.array(known["ids"]), np.array(known["classes"], dtype=np.int64)
+
+    @cached_property
+    def _tree(self) -> Any:
+        from scipy.spatial import cKDTree
+
+        mean, std = self._scale
+        return cKDTree((self._reference[0] - mean) / std)
 
 
 def fit(
     rows: pd.DataFrame,
     *,
     features: tuple[str, ...],
+    categorical: Collection[str] = (),
     label: str = "Class",
     id_column: str | None = None,
     seed: int = 0,
@@ -90,7 +114,11 @@ def fit(
     rows
         Labelled rows; at least 20 legitimate ones. Without positives only legitimate rows count.
     features
-        Columns to look at. Up to 8: distance to the fifth neighbour; more: Gaussian mixtures.
+        Columns to look at. Up to 8 numbers: distance to the fifth neighbour; more: Gaussian
+        mixtures. A missing value is filled with the median of legitimate rows before measuring.
+    categorical
+        Those of the features that are no numbers: they are kept with the reference rows but have
+        no distance.
     label
         Column of 0 and 1.
     id_column
@@ -111,7 +139,7 @@ def fit(
     DataError
         If the rows cannot be used; `TooFewLabelsError` below 20 legitimate rows.
     InputError
-        If the rate is not between 0 and 1.
+        If the rate is not between 0 and 1, or no feature is a number.
 
     Notes
     -----
@@ -121,27 +149,34 @@ def fit(
     """
     if not 0 < rate < 1:
         raise InputError(f"The novelty rate is {rate}.", "Give a share between 0 and 1.")
-    truth, ids = _labels(rows, features, label, id_column)
+    measured = tuple(feature for feature in features if feature not in categorical)
+    if not measured:
+        raise InputError(
+            "None of the features is a number, so no distance can be measured.",
+            "Add at least one feature of numbers.",
+        )
+    truth, ids = _labels(rows, features, categorical, label, id_column)
+    fill = _fill_of(rows, measured, truth)
     rng = np.random.default_rng(seed)
     legit = rng.permutation(np.flatnonzero(truth == 0))
-    kind = "knn" if len(features) <= KNN_FEATURES else "gmm"
+    kind = "knn" if len(measured) <= KNN_FEATURES else "gmm"
     held, known = _held_out(legit, kind)
-    values = rows[list(features)].to_numpy(dtype=np.float64)
+    values = _filled(rows[list(measured)], fill)
     mean, std = values[known].mean(axis=0), values[known].std(axis=0)
     scaled = (values - mean) / np.where(std > 0, std, 1.0)
     positive = np.flatnonzero(truth == 1)
     by_class = {0: scaled[known], 1: scaled[positive]}
     learned = [_learn(kind, c, part, seed) for c, part in by_class.items() if len(part) > NEIGHBOUR]
     kept = np.sort(np.r_[known[:REFERENCE_ROWS], positive])
-    reference = {"rows": values[kept].tolist(), "ids": ids[kept].tolist()}
     body = {
         "mean": mean.tolist(),
         "std": np.where(std > 0, std, 1.0).tolist(),
         "classes": learned,
-        "reference": reference | {"classes": truth[kept].tolist()},
+        "reference": _reference_of(rows.iloc[kept], measured, features)
+        | {"ids": ids[kept].tolist(), "classes": truth[kept].tolist()},
         "id_column": id_column,
         "seed": seed,
-    }
+    } | ({"fill": fill} if fill else {})
     return _limited(Detector(kind, features, 0.0, rate, body), rows.iloc[held])
 
 
@@ -209,14 +244,11 @@ def nearest(detector: Detector, rows: pd.DataFrame, k: int = 1) -> pd.DataFrame:
     MissingColumnsError, NotNumericError, MissingValuesError
         If the rows cannot be used.
     """
-    from scipy.spatial import cKDTree
-
     if k < 1:
         raise InputError(f"k is {k}.", "Ask for at least one neighbour.")
     values, ids, classes = detector._reference
-    mean, std = detector._scale
     reach = min(k + 1, len(values))
-    far, place = cKDTree((values - mean) / std).query(_scaled(detector, rows), k=reach)
+    far, place = detector._tree.query(_scaled(detector, rows), k=reach)
     far, place = far.reshape(len(rows), reach), place.reshape(len(rows), reach)
     own = _own(detector, rows, ids[place])
     order = np.argsort(own, axis=1, kind="stable")[:, :k]
@@ -244,9 +276,22 @@ def reference_rows(detector: Detector) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per kept known row, one column per feature.
+        One row per kept known row, one column per feature; missing values are missing.
     """
-    return pd.DataFrame(detector._reference[0], columns=list(detector.features))
+    known = detector.body["reference"]
+    numbers = np.array(known["rows"], dtype=np.float64).reshape(-1, len(detector.measured))
+    rows = pd.DataFrame(numbers, columns=list(detector.measured))
+    return rows.assign(**known.get("categories", {}))[list(detector.features)]
+
+
+def reference_ids(detector: Detector) -> npt.NDArray[Any]:
+    """Give the name of each of `reference_rows`, shape ``(n_rows,)``."""
+    return np.array(detector.body["reference"]["ids"])
+
+
+def reference_labels(detector: Detector) -> npt.NDArray[np.int64]:
+    """Give the class, 0 or 1, of each of `reference_rows`, shape ``(n_rows,)``."""
+    return np.array(detector.body["reference"]["classes"], dtype=np.int64)
 
 
 def states(flagged: npt.ArrayLike, novel: npt.ArrayLike) -> npt.NDArray[np.str_]:
@@ -325,7 +370,7 @@ def from_dict(stored: dict[str, Any]) -> Detector:
             float(plain["rate"]),
             plain["body"],
         )
-        tried = pd.DataFrame(detector._reference[0][:5], columns=list(detector.features))
+        tried = reference_rows(detector).head(5)
         nearest(detector, tried)
         sound = bool(np.isfinite([*distances(detector, tried), detector.limit]).all())
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -359,9 +404,19 @@ def load(folder: Path) -> Detector:
 
 
 def _labels(
-    rows: pd.DataFrame, features: tuple[str, ...], label: str, id_column: str | None
+    rows: pd.DataFrame,
+    features: tuple[str, ...],
+    categorical: Collection[str],
+    label: str,
+    id_column: str | None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    datasets.check_rows(rows, features=(*features, label), id_column=id_column)
+    datasets.check_rows(
+        rows,
+        features=(*features, label),
+        id_column=id_column,
+        categorical=categorical,
+        missing=features,
+    )
     truth = rows[label].to_numpy(dtype=np.float64)
     if not np.isin(truth, (0, 1)).all():
         raise TooFewLabelsError(f"Column {label!r} holds values other than 0 and 1.", "Recode it.")
@@ -372,6 +427,37 @@ def _labels(
         )
     ids = np.arange(len(rows)) if id_column is None else rows[id_column].to_numpy()
     return truth.astype(np.int64), ids
+
+
+def _fill_of(
+    rows: pd.DataFrame, measured: tuple[str, ...], truth: npt.NDArray[np.int64]
+) -> dict[str, float]:
+    """Find what stands for a missing value: the median of legitimate rows, else of all."""
+    fill = {}
+    for feature in measured:
+        column = rows[feature]
+        if column.isna().any():
+            models.refuse_empty(column)
+            legit = column[truth == 0].dropna()
+            fill[feature] = float((legit if len(legit) else column.dropna()).median())
+    return fill
+
+
+def _filled(rows: pd.DataFrame, fill: dict[str, float]) -> Floats:
+    values = np.array(rows.to_numpy(dtype=np.float64, na_value=np.nan))
+    for place, feature in enumerate(rows.columns):
+        if feature in fill:
+            values[np.isnan(values[:, place]), place] = fill[feature]
+    return values
+
+
+def _reference_of(
+    rows: pd.DataFrame, measured: tuple[str, ...], features: tuple[str, ...]
+) -> dict[str, Any]:
+    values = rows[list(measured)].to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = [[None if np.isnan(v) else v for v in row] for row in values.tolist()]
+    named = {f: models.texts(rows[f]).tolist() for f in features if f not in measured}
+    return {"rows": numbers} | ({"categories": named} if named else {})
 
 
 def _held_out(
@@ -409,11 +495,14 @@ def _learn_neighbours(label: int, values: Floats, seed: int) -> dict[str, Any]:
 
 def _learn_mixture(label: int, values: Floats, seed: int) -> dict[str, Any]:
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
     distinct = len(np.unique(values, axis=0))
     mixture = GaussianMixture(
         min(COMPONENTS[label], distinct), reg_covar=FLOORS[label], random_state=seed, max_iter=500
-    ).fit(values)
+    )
+    with threadpool_limits(1):  # on a busy machine BLAS's threads wait longer than they work
+        mixture.fit(values)
     learned: dict[str, Any] = {
         "weights": mixture.weights_,
         "means": mixture.means_,
@@ -454,9 +543,9 @@ def _log_density(known: dict[str, Any], scaled: Floats) -> Floats:
 
 def _scaled(detector: Detector, rows: pd.DataFrame) -> Floats:
     if len(rows):
-        datasets.check_rows(rows, features=detector.features)
+        datasets.check_rows(rows, features=detector.measured, missing=detector._fill)
     mean, std = detector._scale
-    values = rows[list(detector.features)].to_numpy(dtype=np.float64)
+    values = _filled(rows[list(detector.measured)], detector._fill)
     return np.asarray((values - mean) / std, dtype=np.float64)
 
 

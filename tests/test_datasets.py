@@ -228,6 +228,51 @@ def test_a_missing_label_is_a_missing_value():
         check_rows(pd.DataFrame({"y": [0, 1, np.nan]}), features=(), label="y")
 
 
+@pytest.mark.parametrize(
+    "values", [[1.0, np.nan], [None, None], pd.array([1, None], dtype="Int64")]
+)
+def test_a_value_may_be_missing_where_that_is_allowed(values):
+    rows = pd.DataFrame({"a": values, "b": [1.0, 2.0]})
+    check_rows(rows, features=("a", "b"), missing=("a",))
+    with pytest.raises(MissingValuesError, match="'a'"):
+        check_rows(rows, features=("a", "b"), missing=("b",))
+
+
+def test_an_infinite_value_is_refused_even_where_one_may_be_missing():
+    rows = pd.DataFrame({"a": [np.nan, np.inf]})
+    with pytest.raises(MissingValuesError, match=r"'a' has 1 .* row 1, counted from 0"):
+        check_rows(rows, features=("a",), missing=("a",))
+
+
+def test_anything_but_a_date_can_be_a_category():
+    rows = pd.DataFrame({"text": ["a", "b"], "number": [1, 2], "truth": [True, False]})
+    rows["kind"] = rows["text"].astype("category")
+    check_rows(rows, features=tuple(rows), categorical=tuple(rows))
+    gap = rows.assign(text=["a", None])
+    check_rows(gap, features=("text",), categorical=("text",), missing=("text",))
+    with pytest.raises(MissingValuesError, match="'text' has 1 missing"):
+        check_rows(gap, features=("text",), categorical=("text",))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.to_datetime(["2026-01-01", "2026-01-02"]),
+        pd.to_datetime(["2026-01-01", "2026-01-02"], utc=True),
+        pd.to_timedelta(["1h", "2h"]),
+        pd.period_range("2026-01", periods=2, freq="M"),
+        [pd.Timestamp("2026-01-01").date()] * 2,
+        [None, pd.Timestamp("2026-01-01").time()],
+    ],
+)
+def test_dates_and_times_are_neither_numbers_nor_categories(values):
+    rows = pd.DataFrame({"when": values})
+    for named in ((), ("when",)):
+        with pytest.raises(NotNumericError, match="'when' holds dates or times") as caught:
+            check_rows(rows, features=("when",), categorical=named, missing=("when",))
+        assert "hour" in caught.value.hint
+
+
 def test_an_id_that_stands_twice_is_named():
     with pytest.raises(
         DuplicateIdsError, match="'k7' more than once, again in row 2, counted from 0"

@@ -390,3 +390,95 @@ def test_a_missing_or_damaged_file_is_named(tmp_path):
     (tmp_path / "novelty.json").write_text('{"kind":')
     with pytest.raises(errors.ModelFormatError, match=r"novelty\.json"):
         novelty.load(tmp_path)
+
+
+# --- gaps and categories ---------------------------------------------------------------------
+
+
+def wild(columns=3, seed=0):
+    """Blobs with gaps in one number, and a category."""
+    rows = blob(columns=columns, seed=seed)
+    rng = np.random.default_rng(seed)
+    rows.loc[rng.random(len(rows)) < 0.2, "x1"] = np.nan
+    rows["shop"] = rng.choice(["web", "store"], len(rows))
+    rows.loc[3, "shop"] = None
+    return rows
+
+
+def fit_wild(rows, columns=3):
+    return novelty.fit(rows, features=(*names(columns), "shop"), categorical=("shop",))
+
+
+@pytest.mark.parametrize("columns", [3, 9])
+def test_a_gap_is_measured_as_the_legitimate_median(columns):
+    rows = wild(columns)
+    detector = fit_wild(rows, columns)
+    median = rows.loc[rows["Class"] == 0, "x1"].median()
+    assert detector.body["fill"] == {"x1": median}
+    filled = rows.fillna({"x1": median})
+    expected = novelty.distances(detector, filled)
+    assert novelty.distances(detector, rows).tolist() == expected.tolist()
+    plain = novelty.fit(filled, features=names(columns))
+    assert novelty.distances(plain, filled).tolist() == expected.tolist()
+    assert novelty.novel(detector, rows.iloc[[0]].assign(x0=99.0, x1=None)).all()
+
+
+def test_a_gap_where_there_was_none_is_refused():
+    rows = wild()
+    with pytest.raises(errors.MissingValuesError, match="'x0'"):
+        novelty.distances(fit_wild(rows), rows.assign(x0=np.nan))
+
+
+def test_a_number_that_only_positives_have_is_filled_with_theirs():
+    rows = wild()
+    rows["x1"] = rows["x1"].where(rows["Class"] == 1)
+    detector = fit_wild(rows)
+    assert detector.body["fill"] == {"x1": rows["x1"].median()}
+    assert np.isfinite(novelty.distances(detector, rows)).all()
+    with pytest.raises(errors.MissingValuesError, match="'x1' has no value in any row"):
+        fit_wild(rows.assign(x1=np.nan))
+
+
+def test_a_category_has_no_distance_known_or_not():
+    rows = wild()
+    detector = fit_wild(rows)
+    assert detector.measured == names()
+    found = novelty.distances(detector, rows).tolist()
+    for shop in ("kiosk", None):
+        assert novelty.distances(detector, rows.assign(shop=shop)).tolist() == found
+        assert (novelty.nearest(detector, rows.assign(shop=shop))["distance"] < 9).all()
+
+
+def test_reference_rows_have_their_gaps_and_categories():
+    rows = wild()
+    detector = fit_wild(rows)
+    taken = novelty.reference_rows(detector)
+    known = rows.iloc[detector.body["reference"]["ids"]].reset_index(drop=True)
+    assert list(taken) == [*names(), "shop"]
+    pd.testing.assert_frame_equal(taken[list(names())], known[list(names())])
+    assert taken["shop"].isna().tolist() == known["shop"].isna().tolist()
+    assert taken["shop"].dropna().tolist() == known["shop"].dropna().tolist()
+
+
+def test_a_detector_with_gaps_and_categories_comes_back_from_its_file(tmp_path):
+    rows = wild()
+    detector = fit_wild(rows)
+    novelty.save(detector, tmp_path)
+    back = novelty.load(tmp_path)
+    assert back == detector
+    assert novelty.distances(back, rows).tolist() == novelty.distances(detector, rows).tolist()
+
+
+def test_numbers_without_gaps_are_stored_as_ever(knn):
+    assert set(knn.body) == {
+        *("mean", "std", "classes", "reference", "id_column", "seed", "held_out")
+    }
+    assert set(knn.body["reference"]) == {"rows", "ids", "classes"}
+
+
+def test_one_number_is_enough_and_none_is_not():
+    rows = wild()
+    lone = novelty.fit(rows, features=("x0",))
+    assert novelty.novel(lone, rows.assign(x0=99.0)).all()
+    with pytest.raises(errors.InputError, match="None of the features is a number"):
+        novelty.fit(rows, features=("shop",), categorical=("shop",))

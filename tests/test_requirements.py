@@ -49,9 +49,13 @@ def test_the_tools_come_with_the_app_and_the_driver() -> None:
 
 
 def test_the_versions_the_design_rests_on() -> None:
-    app = pins("requirements.txt")
+    app, tests = pins("requirements.txt"), pins("requirements-dev.txt")
     assert app["duckdb"].startswith("2.0.")
-    assert app["shap"].startswith("0.51.")
+    assert tests["shap"].startswith("0.51.")  # the last one for Python 3.11
+
+
+def test_the_app_installs_no_library_that_only_tests_measure_against() -> None:
+    assert not {"shap", "lime"} & set(pins("requirements.txt"))
 
 
 def test_no_lock_file_overrides_requirements_txt() -> None:

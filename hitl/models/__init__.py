@@ -1,38 +1,66 @@
 """Fit, calibrate, continue, score, save and load the monitored model; refuse a diverged one."""
 
 from hitl.models.artefact import Model, check_text
+from hitl.models.encoding import (
+    MAX_LEVELS,
+    MISSING,
+    UNSEEN,
+    check,
+    encode,
+    encoded,
+    levels,
+    matrix,
+    refuse_empty,
+    texts,
+    unseen,
+    unseen_values,
+)
 from hitl.models.folders import from_dict, load, save, to_dict
 from hitl.models.scoring import (
     booster,
     contributions,
     flagged,
     leaves,
-    matrix,
+    odds,
     probabilities,
     raw_scores,
     scores,
     sigmoid,
+    split,
 )
 from hitl.models.training import DEFAULT_PARAMETERS, extend, fit, refit
 
 __all__ = [
     "DEFAULT_PARAMETERS",
+    "MAX_LEVELS",
+    "MISSING",
+    "UNSEEN",
     "Model",
     "booster",
+    "check",
     "check_text",
     "contributions",
+    "encode",
+    "encoded",
     "extend",
     "fit",
     "flagged",
     "from_dict",
     "leaves",
+    "levels",
     "load",
     "matrix",
+    "odds",
     "probabilities",
     "raw_scores",
     "refit",
+    "refuse_empty",
     "save",
     "scores",
     "sigmoid",
+    "split",
+    "texts",
     "to_dict",
+    "unseen",
+    "unseen_values",
 ]

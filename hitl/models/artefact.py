@@ -1,7 +1,9 @@
 """The model as a value, and the checks its text passes before LightGBM reads it."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +13,9 @@ import numpy as np
 from hitl.errors import FeatureMismatchError, ModelFormatError
 
 MAX_TEXT_BYTES = 100_000_000
+_DECISIONS = 16
+"""Decision types of LightGBM's splits: categorical, default direction, two bits for missing."""
+_WORDS = 2**32
 _TREES_END = "\nend of trees\n"
 _PARAMETERS_END = "\nend of parameters\n"
 _HINT = "Export the model again as LightGBM text (model.txt) with its card.json."
@@ -32,6 +37,8 @@ class Model:
         Probability in ``[0, 1]`` from which a row is flagged.
     card
         Where the model comes from; plain values that can be written as JSON.
+    categories
+        The names each categorical feature takes, in the order of their codes.
     """
 
     text: str
@@ -40,6 +47,12 @@ class Model:
     intercept: float
     threshold: float
     card: dict[str, Any]
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Features in which training rows had missing values; elsewhere none is accepted."""
+        return tuple(self.card.get("missing", ()))
 
     @cached_property
     def sha256(self) -> str:
@@ -48,8 +61,12 @@ class Model:
 
     @cached_property
     def model_id(self) -> str:
-        """Short name of text, calibration and threshold together."""
-        parts = (self.sha256, repr(self.slope), repr(self.intercept), repr(self.threshold))
+        """Short name of text, calibration, threshold and categories together."""
+        parts = [self.sha256, repr(self.slope), repr(self.intercept), repr(self.threshold)]
+        if self.categories:
+            parts.append(
+                json.dumps({k: list(v) for k, v in self.categories.items()}, sort_keys=True)
+            )
         return "m-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
@@ -177,12 +194,18 @@ def _check_header(header: dict[str, str]) -> int:
 
 def _check_tree(block: str, number: int, n_features: int) -> None:
     tree = _fields(block)
+    if tree.get("is_linear", "0") != "0":
+        raise ModelFormatError(
+            f"Tree {number} of the model's text has linear leaves, which cannot be explained.",
+            "Train with linear_tree=false.",
+        )
     n_leaves = int(tree["num_leaves"])
-    plain = (tree["num_cat"], tree.get("is_linear", "0")) == ("0", "0")
     values = np.array(tree["leaf_value"].split(), dtype=float)
-    sound = plain and tree["Tree"] == str(number) and len(values) == n_leaves >= 1
+    sound = tree["Tree"] == str(number) and len(values) == n_leaves >= 1
     if sound and n_leaves > 1:
-        sound = _is_tree(tree, n_leaves, n_features)
+        sound = _is_tree(tree, n_leaves, n_features) and _has_its_categories(tree)
+    elif sound:
+        sound = tree["num_cat"] == "0"
     if not sound or not np.isfinite(values).all():
         raise ModelFormatError(f"Tree {number} of the model's text is damaged.", _HINT)
 
@@ -201,3 +224,24 @@ def _is_tree(tree: dict[str, str], n_leaves: int, n_features: int) -> bool:
     )
     forward = ((children < 0) | (children > np.tile(np.arange(n_nodes), 2))).all()
     return bool(once and forward and (split >= 0).all() and (split < n_features).all())
+
+
+def _has_its_categories(tree: dict[str, str]) -> bool:
+    """Say whether each categorical split owns one set of categories, and no number is too many.
+
+    A split is categorical when the lowest bit of its decision type is set; its threshold is then
+    the place of its set, whose bits are the words between two boundaries.
+    """
+    kinds = np.array(tree["decision_type"].split(), dtype=int)
+    thresholds = np.array(tree["threshold"].split(), dtype=float)
+    n_sets = int(tree["num_cat"])
+    is_set = kinds % 2 == 1
+    sound = bool(((kinds >= 0) & (kinds < _DECISIONS)).all()) and not np.isnan(thresholds).any()
+    if not sound or not np.array_equal(np.sort(thresholds[is_set]), np.arange(n_sets)):
+        return False
+    if not n_sets:
+        return True
+    edges = np.array(tree["cat_boundaries"].split(), dtype=int)
+    words = np.array(tree["cat_threshold"].split(), dtype=int)
+    whole = len(edges) == n_sets + 1 and edges[0] == 0 and edges[-1] == len(words)
+    return bool(whole and (np.diff(edges) > 0).all() and ((words >= 0) & (words < _WORDS)).all())

@@ -9,6 +9,8 @@ from hitl.errors import DivergedModelError
 
 Floats = npt.NDArray[np.float64]
 _WEAK_PENALTY = 1e4
+_ROUNDING = 1e-9
+"""Scores that differ by less than this are equal but for how they were added up."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def platt(raw: Floats, truth: Floats, weight: Floats) -> tuple[float, float]:
 
     middle, spread = float(np.mean(raw)), float(np.std(raw))
     slope = intercept = 0.0
-    if spread > 0:
+    if spread > _ROUNDING * max(1.0, abs(middle)):
         line = LogisticRegression(C=_WEAK_PENALTY, solver="newton-cholesky", max_iter=200, tol=1e-8)
         line.fit(((raw - middle) / spread)[:, None], truth, sample_weight=weight)
         slope = float(line.coef_[0, 0]) / spread

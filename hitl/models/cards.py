@@ -49,9 +49,10 @@ def card_of(
         "train_ap": average_precision(table, raw),
         "max_raw": float(np.max(np.abs(raw))),
         "data_fingerprint": datasets.fingerprint(table.source),
+        "missing": table.missing,
         "quantiles": _quantiles(table),
         "probe": {
-            "rows": table.values[:PROBE_ROWS].tolist(),
+            "rows": [[_plain(v) for v in row] for row in table.values[:PROBE_ROWS].tolist()],
             "raw_scores": raw[:PROBE_ROWS].tolist(),
         },
     }
@@ -68,17 +69,40 @@ def _versions() -> dict[str, str]:
     }
 
 
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
 def _quantiles(table: Table) -> dict[str, dict[str, Any]]:
-    """Describe each feature among legitimate rows: typical range and a grid of percentiles."""
-    grids = np.quantile(table.values[table.truth == 0], np.linspace(0, 1, 101), axis=0)
+    """Describe each feature among legitimate rows.
+
+    A number has its typical range and a grid of percentiles over the rows that have a value; a
+    categorical feature the share of each category. Where values are missing, so is their share.
+    """
+    legit = table.values[table.truth == 0]
+    found = {}
+    for place, feature in enumerate(table.features):
+        column = legit[:, place]
+        there = column[~np.isnan(column)]
+        gaps = {"missing_share": 1 - len(there) / len(column)} if feature in table.missing else {}
+        if feature in table.categories:
+            shares = {
+                name: float((there == code).sum() / len(column))
+                for code, name in enumerate(table.categories[feature])
+            }
+            found[feature] = {"shares": shares} | gaps
+        else:
+            found[feature] = (_grid(there) if len(there) else {}) | gaps
+    return found
+
+
+def _grid(values: Floats) -> dict[str, Any]:
+    grid = np.quantile(values, np.linspace(0, 1, 101))
     return {
-        feature: {
-            "p05": float(grids[5, i]),
-            "p50": float(grids[50, i]),
-            "p95": float(grids[95, i]),
-            "grid": grids[:, i].tolist(),
-        }
-        for i, feature in enumerate(table.features)
+        "p05": float(grid[5]),
+        "p50": float(grid[50]),
+        "p95": float(grid[95]),
+        "grid": grid.tolist(),
     }
 
 

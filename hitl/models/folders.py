@@ -42,6 +42,7 @@ def to_dict(model: Model) -> dict[str, Any]:
     dict
         What `from_dict` reads; can be written as JSON.
     """
+    named = {feature: list(names) for feature, names in model.categories.items()}
     return {
         "format": FORMAT,
         "model_id": model.model_id,
@@ -52,7 +53,7 @@ def to_dict(model: Model) -> dict[str, Any]:
         "threshold": model.threshold,
         "card": model.card,
         "text": model.text,
-    }
+    } | ({"categories": named} if named else {})
 
 
 def from_dict(stored: dict[str, Any], *, trusted: bool) -> Model:
@@ -173,7 +174,29 @@ def _read_fields(stored: dict[str, Any]) -> Model:
             f"threshold {threshold}.",
             _HINT,
         )
-    return Model(text, features, slope, intercept, threshold, card)
+    named = _read_categories(stored.get("categories", {}), features)
+    _check_missing(card, features)
+    return Model(text, features, slope, intercept, threshold, card, named)
+
+
+def _read_categories(stored: Any, features: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    sound = isinstance(stored, dict) and set(stored) <= set(features)
+    if not sound or not all(map(_are_names, stored.values())):
+        raise ModelFormatError("The model's categories cannot be used.", _HINT)
+    return {feature: tuple(names) for feature, names in stored.items()}
+
+
+def _are_names(names: Any) -> bool:
+    texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return texts and len(set(names)) == len(names) > 0
+
+
+def _check_missing(card: dict[str, Any], features: tuple[str, ...]) -> None:
+    told = card.get("missing", [])
+    if not isinstance(told, list) or not all(name in features for name in told):
+        raise ModelFormatError(
+            "The model's card names features with missing values that it does not have.", _HINT
+        )
 
 
 def _check_sums(stored: dict[str, Any], model: Model) -> None:

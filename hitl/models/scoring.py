@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hitl.errors import FeatureMismatchError, MissingValuesError, NotNumericError
 from hitl.models.artefact import Model, check_text
+from hitl.models.encoding import encoded
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -37,60 +37,6 @@ def _booster(text: str) -> "Booster":
 
     check_text(text)
     return Booster(model_str=text)
-
-
-def matrix(features: tuple[str, ...], rows: pd.DataFrame) -> Floats:
-    """Take a model's columns out of rows by name, in the model's order.
-
-    Parameters
-    ----------
-    features
-        Column names.
-    rows
-        Any rows that have these columns; others are ignored.
-
-    Returns
-    -------
-    Floats
-        Shape ``(n_rows, n_features)``.
-
-    Raises
-    ------
-    TypeError
-        If `rows` is not a DataFrame: a bare array says nothing about its columns' order.
-    FeatureMismatchError
-        If columns are missing.
-    NotNumericError, MissingValuesError
-        If a value is text, NaN or infinite.
-
-    Examples
-    --------
-    >>> matrix(("b", "a"), pd.DataFrame({"a": [1.0], "b": [2.0]})).tolist()
-    [[2.0, 1.0]]
-    """
-    if not isinstance(rows, pd.DataFrame):
-        raise TypeError(f"rows must be a DataFrame with named columns, not {type(rows).__name__}")
-    missing = [feature for feature in features if feature not in rows.columns]
-    if missing:
-        raise FeatureMismatchError(
-            f"The rows lack {len(missing)} of the model's {len(features)} features: "
-            f"{', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}.",
-            "Add the columns, or use the model that was trained on these.",
-        )
-    try:
-        values = rows[list(features)].to_numpy(dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise NotNumericError(
-            f"A feature holds something that is not a number: {error}.", "Give numbers only."
-        ) from error
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        row, column = bad[0]
-        raise MissingValuesError(
-            f"Column {features[column]!r} has no finite number in row {row}.",
-            "Fill the value in or leave the row out.",
-        )
-    return np.ascontiguousarray(values)
 
 
 def sigmoid(log_odds: Floats) -> Floats:
@@ -123,9 +69,9 @@ def raw_scores(model: Model, rows: pd.DataFrame) -> Floats:
     Raises
     ------
     TypeError, FeatureMismatchError, NotNumericError, MissingValuesError
-        As `matrix`.
+        As `encoded`.
     """
-    return _predict(booster(model), matrix(model.features, rows), raw_score=True)
+    return _predict(booster(model), encoded(model, rows), raw_score=True)
 
 
 def scores(model: Model, rows: pd.DataFrame) -> Floats:
@@ -146,9 +92,27 @@ def scores(model: Model, rows: pd.DataFrame) -> Floats:
     Raises
     ------
     TypeError, FeatureMismatchError, NotNumericError, MissingValuesError
-        As `matrix`.
+        As `encoded`.
     """
-    return model.slope * raw_scores(model, rows) + model.intercept
+    return odds(model, encoded(model, rows))
+
+
+def odds(model: Model, values: Floats) -> Floats:
+    """Return calibrated log-odds of rows that are encoded already.
+
+    Parameters
+    ----------
+    model
+        The model.
+    values
+        What `encoded` returned, shape ``(n_rows, n_features)``.
+
+    Returns
+    -------
+    Floats
+        Shape ``(n_rows,)``, as `scores`.
+    """
+    return model.slope * _predict(booster(model), values, raw_score=True) + model.intercept
 
 
 def probabilities(model: Model, rows: pd.DataFrame) -> Floats:
@@ -157,7 +121,7 @@ def probabilities(model: Model, rows: pd.DataFrame) -> Floats:
     Raises
     ------
     TypeError, FeatureMismatchError, NotNumericError, MissingValuesError
-        As `matrix`.
+        As `encoded`.
     """
     return sigmoid(scores(model, rows))
 
@@ -168,7 +132,7 @@ def flagged(model: Model, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     Raises
     ------
     TypeError, FeatureMismatchError, NotNumericError, MissingValuesError
-        As `matrix`.
+        As `encoded`.
     """
     return np.asarray(probabilities(model, rows) >= model.threshold, dtype=np.bool_)
 
@@ -192,7 +156,7 @@ def contributions(model: Model, rows: pd.DataFrame) -> tuple[float, Floats]:
     Raises
     ------
     TypeError, FeatureMismatchError, NotNumericError, MissingValuesError
-        As `matrix`.
+        As `encoded`.
 
     Notes
     -----
@@ -203,7 +167,24 @@ def contributions(model: Model, rows: pd.DataFrame) -> tuple[float, Floats]:
     ----------
     Lundberg, Erion and Lee (2018), consistent individualised feature attribution for trees.
     """
-    values = matrix(model.features, rows)
+    return split(model, encoded(model, rows))
+
+
+def split(model: Model, values: Floats) -> tuple[float, Floats]:
+    """Split the scores of rows that are encoded already, as `contributions`.
+
+    Parameters
+    ----------
+    model
+        The model.
+    values
+        What `encoded` returned, shape ``(n_rows, n_features)``.
+
+    Returns
+    -------
+    tuple
+        Base value, and contributions of shape ``(n_rows, n_features)``, in log-odds.
+    """
     probe = values if len(values) else np.zeros((1, len(model.features)))
     parts = _predict(booster(model), probe, pred_contrib=True)
     base = model.slope * float(parts[0, -1]) + model.intercept
@@ -216,10 +197,10 @@ def leaves(model: Model, rows: pd.DataFrame) -> Ints:
     Raises
     ------
     TypeError, FeatureMismatchError, NotNumericError, MissingValuesError
-        As `matrix`.
+        As `encoded`.
     """
     trees = booster(model)
-    found = _predict(trees, matrix(model.features, rows), pred_leaf=True)
+    found = _predict(trees, encoded(model, rows), pred_leaf=True)
     return found.reshape(len(rows), trees.num_trees()).astype(np.int64)
 
 

@@ -1,6 +1,6 @@
 """Train a model from rows, continue it with reviewed rows, or refit it the naive ways."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from hitl.errors import DivergedModelError, InputError, NothingToLearnError
 from hitl.models.artefact import Model, text_name
 from hitl.models.calibration import platt, threshold_for
 from hitl.models.cards import average_precision, budget_card, card_of
-from hitl.models.scoring import booster, flagged, matrix, sigmoid
+from hitl.models.encoding import UNSEEN, encoded
+from hitl.models.scoring import booster, flagged, sigmoid
 from hitl.models.tables import Table, joined, table_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ FREE_PARAMETERS = frozenset(
         *("min_data_in_bin", "min_data_in_leaf", "min_sum_hessian_in_leaf", "min_gain_to_split"),
         *("feature_fraction", "bagging_fraction", "bagging_freq"),
         *("is_unbalance", "scale_pos_weight"),
+        *("cat_smooth", "cat_l2", "max_cat_to_onehot", "max_cat_threshold", "min_data_per_group"),
     ]
 )
 FOLDS = 5
@@ -48,12 +50,15 @@ RAW_LIMIT = 30.0
 AP_SHARE = 0.8
 _SAFE = {"learning_rate": 0.05, "num_leaves": 7, "lambda_l2": 10.0}
 _SAFE_ROUNDS = 50
+_BIN_SAMPLE = 200_000
+"""Rows LightGBM looks at to learn what a column holds; a gap outside them would count as 0."""
 
 
 def fit(
     rows: pd.DataFrame,
     *,
     features: tuple[str, ...],
+    categorical: Collection[str] = (),
     label: str = "Class",
     weight: str | None = None,
     seed: int = 0,
@@ -68,7 +73,10 @@ def fit(
     rows
         Labelled rows.
     features
-        Columns to learn from; numbers without NaN.
+        Columns to learn from: finite numbers, or categories. Values may be missing; the model
+        then accepts missing values in that column, and only there.
+    categorical
+        Those of the features whose values are names, at most 50 different ones each.
     label
         Column of 0 and 1; 1 is what the model looks for.
     weight
@@ -107,7 +115,10 @@ def fit(
     Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision tree.
     """
     _check_options(budget, rounds, parameters)
-    table = table_of(rows, features, label, weight)
+    strange = [name for name in categorical if name not in features]
+    if strange:
+        raise InputError(f"{strange[0]!r} is no feature.", "Name categorical features only.")
+    table = table_of(rows, features, label, weight, categorical)
     settings = DEFAULT_PARAMETERS | dict(parameters or {})
     trees = _train(table, settings, rounds, seed)
     raw = _raw(trees, table.values)
@@ -120,7 +131,7 @@ def fit(
     card = card_of(table, raw, "fit", None, settings, rounds, seed, weight)
     card |= budget_card(found, budget)
     text = trees.model_to_string(num_iteration=-1)
-    return Model(text, features, slope, intercept, found.threshold, card)
+    return Model(text, features, slope, intercept, found.threshold, card, table.categories)
 
 
 def extend(
@@ -180,7 +191,8 @@ def extend(
             raise InputError(f"{name} is {number}.", "Give a whole number of at least 1.")
     if not len(reviewed):
         raise NothingToLearnError("There are no reviewed rows.", "Decide some cases first.")
-    table = table_of(joined(rows, reviewed, copies, weight), champion.features, label, weight)
+    both = joined(rows, reviewed, copies, weight)
+    table = table_of(both, champion.features, label, weight, champion=champion)
     wanted = reviewed[label].to_numpy() == 1
     watch = _Watch(champion, reviewed, wanted, step, max_rounds, progress)
     trees = _train(table, champion.card["parameters"], max_rounds, seed, champion, watch)
@@ -240,7 +252,7 @@ def refit(
         )
     extra = 0 if reviewed is None else len(reviewed) * copies
     added = rows if reviewed is None else joined(rows, reviewed, copies, weight)
-    table = table_of(added, champion.features, label, weight)
+    table = table_of(added, champion.features, label, weight, champion=champion)
     plain = len(table.truth) - extra
     training = np.r_[np.ones(plain), np.full(extra, sample_weight)] if sample_weight != 1 else None
     rounds = int(champion.card["rounds"])
@@ -263,7 +275,7 @@ class _Watch:
     progress: Progress | None
 
     def __post_init__(self) -> None:
-        self.values = matrix(self.champion.features, self.reviewed)
+        self.values = encoded(self.champion, self.reviewed)
 
     def __call__(self, env: Any) -> None:
         done = env.iteration - env.begin_iteration + 1
@@ -293,8 +305,17 @@ def _train(
 
     settings = FIXED_PARAMETERS | dict(parameters) | {"seed": seed}
     names = [text_name(feature) for feature in table.features]
+    values = table.values
+    described: dict[str, Any] = {"feature_name": names}
+    if table.categories:
+        named = [i for i, feature in enumerate(table.features) if feature in table.categories]
+        described["categorical_feature"] = named
+        values = values.copy()
+        values[:, named] = np.where(values[:, named] == UNSEEN, np.nan, values[:, named])
+    if len(values) > _BIN_SAMPLE and np.isnan(values).any():
+        settings["bin_construct_sample_cnt"] = len(values)
     rows = lightgbm.Dataset(
-        table.values, table.truth, weight=training_weight, feature_name=names, params=settings
+        values, table.truth, weight=training_weight, params=settings, **described
     )
     start = None if champion is None else booster(champion)
     callbacks: list[Any] = [] if watch is None else [watch]
