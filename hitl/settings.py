@@ -60,6 +60,12 @@ SETTINGS = (
         1,
     ),
     Setting("seed", 0, "number", "Seed of training, sampling and explanations.", 0, 2**31 - 1),
+    Setting(
+        "payments_disparity",
+        True,
+        "yes or no",
+        "Plant a disparity between age bands in the simulated payments.",
+    ),
     Setting("tick_seconds", 1.0, "seconds", "How often a live page looks for news.", 0.1, 3_600),
     Setting("ephemeral", False, "yes or no", "Say that this machine's disk is lost on a restart."),
 )

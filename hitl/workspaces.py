@@ -10,12 +10,42 @@ CARD_NOTICE = (
     "made available under the Open Database License 1.0."
 )
 CARD_PREVALENCE = 492 / 284_807
+PAYMENT_FEATURES = (
+    "amount",
+    "hour",
+    "weekend",
+    *(f"customer_{what}_{days}d" for what in ("count", "mean") for days in (1, 7, 30)),
+    "amount_ratio",
+    "first_at_terminal",
+    *(f"terminal_{what}_{days}d" for what in ("count", "risk") for days in (1, 7, 30)),
+)
+PAYMENT_PREVALENCE = 14_681 / 1_754_155
+"""Share of fraud that the handbook reports of the world the payments are simulated after."""
+
+SIMULATED = (
+    "Simulated people: age band and region were drawn at random and are never given to the model. "
+)
+PLANTED = (
+    SIMULATED + "A disparity is planted: 1.2 % of the legitimate payments of customers of 18 to 29 "
+    "are 4 to 6 times as large as usual and resemble fraud; region changes nothing. Company "
+    "payments carry neither."
+)
+NOT_PLANTED = (
+    SIMULATED + "No disparity is planted (the setting payments_disparity is off). Company payments "
+    "carry neither."
+)
 SECONDS_PER_HOUR = 3_600
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """One data set with the words its pages use."""
+    """One data set with the words its pages use.
+
+    `companions` are shown beside a case; `sensitive` columns are kept for Fairness and shown
+    nowhere else; neither enters a model unless it is one of `features`. `review_cost` is what one
+    review costs, in `currency`. `immutable` are features that nothing done about a case can change
+    any more. `amount_column` is empty where there is no amount.
+    """
 
     name: str
     title: str
@@ -38,6 +68,11 @@ class Workspace:
     label_column: str = "Class"
     weight_column: str = "weight"
     currency: str = "€"
+    amount_column: str = ""
+    sensitive: tuple[str, ...] = ()
+    review_cost: float = 6.0
+    immutable: tuple[str, ...] = ()
+    is_simulated: bool = False
 
     @property
     def verdicts(self) -> tuple[str, str, str]:
@@ -73,6 +108,40 @@ CARDS = Workspace(
         "Card data carry no attribute of a person: V1 to V28 are principal components and nobody's "
         "age, sex or origin is known. The groups here are segments of the payment itself."
     ),
+    amount_column="Amount",
+)
+
+PAYMENTS = Workspace(
+    name="payments",
+    title="Payments",
+    sentence=(
+        "Simulated payments with readable features: what is usual for this customer and this "
+        "terminal, three kinds of fraud, and a new kind of legitimate payment."
+    ),
+    features=PAYMENT_FEATURES,
+    shown=("amount_ratio", "terminal_risk_7d"),
+    companions=("amount", "hour", "customer", "terminal"),
+    noun="payment",
+    positive="fraud",
+    negative="legitimate",
+    prevalence=PAYMENT_PREVALENCE,
+    outcome_delay_s=7 * 86_400,
+    opening_rows=1_200,
+    false_alarm_budget=0.005,
+    notice=(
+        "Simulated: no customer, terminal or payment is real. Made after the published figures of "
+        "the Fraud Detection Handbook (Le Borgne, Siblini, Lebichot and Bontempi)."
+    ),
+    sensitive_note=PLANTED,
+    id_column="payment",
+    time_column="time_s",
+    label_column="is_fraud",
+    amount_column="amount",
+    sensitive=("age_band", "region"),
+    immutable=tuple(
+        f"customer_{what}_{days}d" for what in ("count", "mean") for days in (1, 7, 30)
+    ),
+    is_simulated=True,
 )
 
 STORY = Workspace(
@@ -97,7 +166,7 @@ STORY = Workspace(
     has_segments=False,
 )
 
-WORKSPACES: dict[str, Workspace] = {w.name: w for w in (CARDS, STORY)}
+WORKSPACES: dict[str, Workspace] = {w.name: w for w in (CARDS, PAYMENTS, STORY)}
 
 
 def workspace(name: str) -> Workspace:
@@ -123,3 +192,37 @@ def workspace(name: str) -> Workspace:
             f"There is no workspace {name!r}.", f"Choose one of: {', '.join(WORKSPACES)}."
         )
     return WORKSPACES[name]
+
+
+def plain_workspace(features: tuple[str, ...]) -> Workspace:
+    """Return the words for somebody's own rows, of which only the columns are known.
+
+    Parameters
+    ----------
+    features
+        What the model reads.
+
+    Examples
+    --------
+    >>> plain_workspace(("age",)).noun
+    'row'
+    """
+    first, last = features[0], features[-1]
+    return Workspace(
+        name="rows",
+        title="Rows",
+        sentence="Rows of a file.",
+        features=features,
+        shown=(first, last),
+        companions=(),
+        noun="row",
+        positive="positive",
+        negative="negative",
+        prevalence=0.5,
+        outcome_delay_s=0,
+        opening_rows=0,
+        false_alarm_budget=0.001,
+        notice="",
+        sensitive_note="",
+        currency="",
+    )
