@@ -1,162 +1,271 @@
-"""A small linear stand-in for the model around one row (LIME), with how far to trust it."""
+"""LIME for a whole queue: one shared sample, and for each case the stock package's own numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from hitl import models
-from hitl.errors import EmptyDataError
+from hitl.explain.fitting import Fit, products, ridge
+from hitl.explain.levels import (
+    MISSING,
+    Background,
+    Column,
+    Levels,
+    Rows,
+    conditions,
+    encoded,
+    levels_of,
+    prepare,
+)
+from hitl.explain.scorers import Scorer
+from hitl.explain.trust import Surrogate, judged
 
 Floats = npt.NDArray[np.float64]
 
-GOOD_R2 = 0.7
-WEAK_R2 = 0.3
-FLAT_SPREAD = 1e-6
-"""Perturbed probabilities that differ by less than this explain nothing."""
+SAMPLES = 5_000
+ALPHA = 1.0
+"""Ridge penalty of the lime package."""
+
+WIDTH = 0.75
+"""Kernel width in square roots of the number of features: the lime package's default."""
 
 
-@dataclass(frozen=True)
-class Surrogate:
-    """A linear stand-in for the model around one row, in units of probability."""
-
-    weights: dict[str, float]
-    features: dict[str, str]
-    intercept: float
-    r2: float
-    local_prediction: float
-    model_prediction: float
-    spread: float
-    seed: int
-    samples: int
-    verdict: str
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether the model gave every perturbed row the same probability."""
-        return self.spread < FLAT_SPREAD
-
-
-def lime(
-    model: models.Model,
-    row: pd.DataFrame,
-    background: pd.DataFrame,
-    *,
-    seed: int,
-    samples: int = 5000,
-    k: int = 8,
-) -> Surrogate:
-    """Explain one probability with LIME's linear stand-in.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Perturbed rows and what the model says of them; they serve every case.
 
     Parameters
     ----------
-    model
-        The model whose probability is explained.
-    row
-        The row to explain, shape ``(1, n_columns)``, with the model's features.
+    scorer
+        Name of the model that answered.
     background
-        Rows that the perturbed values are drawn from (training rows), shape
-        ``(n_rows, n_columns)``, with the model's features.
+        What the rows were drawn from.
     seed
-        Seed of the perturbations. The same seed gives the same answer, to the last bit.
+        Seed of the draw.
+    values
+        Encoded rows, shape ``(samples - 1, n_features)``; the case itself is the first sample.
+    levels
+        Level of every value, same shape.
+    answers
+        The model's probabilities, shape ``(samples - 1,)``.
+    """
+
+    scorer: str
+    background: Background
+    seed: int
+    values: Floats
+    levels: Levels
+    answers: Floats
+
+    @property
+    def samples(self) -> int:
+        """Number of samples, the case itself included."""
+        return len(self.values) + 1
+
+
+def draw_sample(
+    scorer: Scorer, background: Rows | Background, *, seed: int, samples: int = SAMPLES
+) -> Sample:
+    """Draw the perturbed rows that a fresh stock explainer with this seed would draw.
+
+    Parameters
+    ----------
+    scorer
+        The model.
+    background
+        Known rows: a table, encoded rows of shape ``(n_rows, n_features)``, or a prepared
+        background.
+    seed
+        Seed, from 0 to 2³² − 1.
     samples
-        Number of perturbed rows, at least 2.
-    k
-        Number of features in the stand-in, at least 1; the heaviest are kept and refitted.
+        Number of samples, the case itself included, at least 2.
 
     Returns
     -------
-    Surrogate
-        `weights` by condition (``"V14 <= -1.20"``), heaviest first, in units of probability, and
-        `features`, the plain feature of each condition. `intercept` plus the weights is
-        `local_prediction`, to be read beside `model_prediction`. `r2` (at most 1, may be below 0)
-        is the stand-in's fit to the perturbed rows; `spread` is the range of the model's
-        probabilities over them. `verdict` is ``"good"``, ``"weak"`` or ``"do not use"``.
+    Sample
+        Rows whose features are drawn one by one: a level by its share of the background, then a
+        number from the normal curve of that level, cut off at its edges. They depend on no case.
+
+    Raises
+    ------
+    EmptyDataError
+        If the background has no rows.
+    FeatureMismatchError
+        If the background lacks a feature.
+    ValueError
+        If `samples` is below 2.
+
+    Notes
+    -----
+    Where the background has no missing value, these are to the last bit the rows of
+    ``LimeTabularExplainer(background, random_state=seed)`` in its first explanation, of whatever
+    case, one oddity included: in a level that holds a single value the package draws 0. A
+    missing value is a level of its own, which the package does not know.
+    """
+    known = prepare(scorer, background)
+    values, drawn = spread_out(known, seed=seed, samples=samples)
+    return Sample(scorer.name, known, seed, values, drawn, scorer.probabilities(values))
+
+
+def spread_out(background: Background, *, seed: int, samples: int) -> tuple[Floats, Levels]:
+    """Draw the rows of `draw_sample` and their levels without asking a model.
+
+    Returns
+    -------
+    tuple
+        Encoded rows and levels, both of shape ``(samples - 1, n_features)``.
+    """
+    if samples < 2:
+        raise ValueError(f"samples is {samples}; it must be at least 2.")
+    random = np.random.RandomState(seed)
+    drawn = np.column_stack([_choice(random, own, samples) for own in background.levels.T])[1:]
+    columns = [_inside(random, column, drawn[:, j]) for j, column in enumerate(background.columns)]
+    return np.column_stack(columns), drawn
+
+
+def shared_lime(
+    scorer: Scorer,
+    values: Rows,
+    samples: Sequence[Sample],
+    contributions: Floats | None = None,
+) -> list[Surrogate]:
+    """Explain every row of a queue by LIME on samples drawn once.
+
+    Parameters
+    ----------
+    scorer
+        The model.
+    values
+        Rows to explain: a table, or encoded rows of shape ``(n_rows, n_features)``.
+    samples
+        Samples of `draw_sample`, all of one size. The first gives the weights that are shown;
+        the others, drawn with other seeds, give the band and the stability.
+    contributions
+        The model's own contributions, shape ``(n_rows, n_features)``, to compare with.
+
+    Returns
+    -------
+    list of Surrogate
+        One per row, in units of probability, ``method`` ``"lime"``.
 
     Raises
     ------
     FeatureMismatchError
-        If `row` or `background` lacks a feature of the model.
-    EmptyDataError
-        If `background` has no rows.
-    NotNumericError, MissingValuesError
-        If a feature holds text, or is missing or infinite: LIME would silently call it large.
+        If the rows do not fit the model.
     ValueError
-        If `row` is not exactly one row, `samples` is below 2 or `k` below 1.
+        If there is no sample, or a sample is another model's, background's or size.
 
     Notes
     -----
-    This is the stock explainer of the `lime` package (quartile bins, default kernel) with its
-    feature selection fixed to the heaviest weights; left to itself it switches to a far slower
-    forward selection at six features and fewer. Its samples follow the background, not the row,
-    so on rare classes expect a poor `r2`: the verdict says so. A model that gives every sample
-    the same probability has ``r2 = 1`` and still explains nothing: the verdict is then
-    ``"do not use"``.
+    Weights, intercept, R² and prediction are those of the `lime` package (quartile bins, default
+    kernel, all features, ridge penalty 1) fed the same sample. Its samples spread over the whole
+    background, not around the case: on rare classes expect a poor R², and the verdict says so.
 
-    References
-    ----------
+    Source
+    ------
     Ribeiro, Singh and Guestrin (2016), "Why should I trust you?" Explaining the predictions of
-    any classifier.
+    any classifier; the samples do not depend on the case, so they are drawn and scored once.
     """
-    _check(row, background, samples, k)
-    low, high = 0.0, 0.0
-
-    def predict(perturbed: Floats) -> Floats:
-        nonlocal low, high
-        probability = models.probabilities(
-            model, pd.DataFrame(perturbed, columns=list(model.features))
+    _check(scorer, samples)
+    rows = encoded(scorer, values)
+    if not len(rows):
+        return []
+    answers = scorer.probabilities(rows)
+    first = samples[0]
+    own = levels_of(first.background, rows)
+    tables = [_fits(sample, own, answers) for sample in samples]
+    ends = [(sample.answers.min(), sample.answers.max()) for sample in samples]
+    least, most = min(low for low, _ in ends), max(high for _, high in ends)
+    found = []
+    for i, row in enumerate(rows):
+        fits = [table[i] for table in tables]
+        surrogate = judged(
+            fits,
+            shown=fits[0],
+            method="lime",
+            unit="probability",
+            conditions=conditions(first.background, row, own[i]),
+            local_prediction=fits[0].prediction,
+            model_prediction=float(answers[i]),
+            contributions=None if contributions is None else contributions[i],
+            spread=float(max(most, answers[i]) - min(least, answers[i])),
+            kernel_width=kernel_width(len(scorer.features)),
+            samples=first.samples,
+            seeds=[sample.seed for sample in samples],
         )
-        low, high = float(probability.min()), float(probability.max())
-        return np.column_stack([1 - probability, probability])
-
-    explanation = _explainer(model, background, seed).explain_instance(
-        models.matrix(model.features, row)[0],
-        predict,
-        labels=(1,),
-        num_features=k,
-        num_samples=samples,
-    )
-    weights = explanation.as_list(label=1)
-    positions = [position for position, _ in explanation.as_map()[1]]
-    conditions = [condition for condition, _ in weights]
-    r2 = float(explanation.score)
-    return Surrogate(
-        weights={condition: float(weight) for condition, weight in weights},
-        features={c: model.features[p] for c, p in zip(conditions, positions, strict=True)},
-        intercept=float(explanation.intercept[1]),
-        r2=r2,
-        local_prediction=float(explanation.local_pred[0]),
-        model_prediction=float(explanation.predict_proba[1]),
-        spread=high - low,
-        seed=seed,
-        samples=samples,
-        verdict=_verdict(r2, high - low),
-    )
+        found.append(surrogate)
+    return found
 
 
-def _explainer(model: models.Model, background: pd.DataFrame, seed: int) -> Any:
-    from lime.lime_tabular import LimeTabularExplainer
-
-    return LimeTabularExplainer(
-        models.matrix(model.features, background),
-        feature_names=list(model.features),
-        feature_selection="highest_weights",
-        random_state=seed,
-    )
+def kernel_width(n_features: int) -> float:
+    """Return the stock kernel's width for a number of features."""
+    return WIDTH * float(np.sqrt(n_features))
 
 
-def _verdict(r2: float, spread: float) -> str:
-    if spread < FLAT_SPREAD or r2 < WEAK_R2:
-        return "do not use"
-    return "good" if r2 >= GOOD_R2 else "weak"
+def proximity(differing: Floats, width: float) -> Floats:
+    """Weigh samples by how many features differ from the case; none is 1."""
+    return np.asarray(np.sqrt(np.exp(-differing / width**2)), dtype=np.float64)
 
 
-def _check(row: pd.DataFrame, background: pd.DataFrame, samples: int, k: int) -> None:
-    if len(row) != 1:
-        raise ValueError(f"LIME explains one row; {len(row)} were given.")
-    if samples < 2 or k < 1:
-        raise ValueError(f"samples is {samples} and k is {k}; they must be at least 2 and 1.")
-    if not len(background):
-        raise EmptyDataError("The background has no rows.", "Give the rows the model learnt from.")
+def _fits(sample: Sample, own: Levels, answers: Floats) -> list[Fit]:
+    """Fit one line per row; the same two tables are filled anew for each."""
+    n_features = own.shape[1]
+    nearness = proximity(np.arange(n_features + 1.0), kernel_width(n_features))
+    by_feature = np.ascontiguousarray(sample.levels.T)
+    middle = float(sample.answers.mean())
+    table = np.ones((n_features + 2, sample.samples))
+    table[-2, 1:] = sample.answers - middle
+    scaled = np.empty_like(table)
+    found = []
+    for level, answer in zip(own, answers, strict=True):
+        same = by_feature == level[:, None]
+        table[:-2, 1:] = same
+        table[-2, 0] = answer - middle
+        scale = nearness[n_features - same.sum(axis=0, dtype=np.int16)]
+        np.multiply(table, np.append(1.0, scale), out=scaled)
+        found.append(ridge(products(scaled, table), ALPHA, middle=middle))
+    return found
+
+
+def _choice(random: np.random.RandomState, column: Levels, samples: int) -> Levels:
+    """Draw levels by their shares, with the numbers the lime package would take."""
+    kinds, counts = np.unique(column, return_counts=True)
+    shares = counts / float(counts.sum())
+    return np.asarray(random.choice(kinds, size=samples, replace=True, p=shares), dtype=np.int16)
+
+
+def _inside(random: np.random.RandomState, column: Column | None, drawn: Levels) -> Floats:
+    """Draw a number inside each level."""
+    from scipy.stats import truncnorm
+
+    found = drawn.astype(np.float64)
+    found[drawn == MISSING] = np.nan
+    if column is None:
+        return found
+    places = np.flatnonzero(drawn != MISSING)
+    level = drawn[places]
+    means, spreads = column.means[level], column.spreads[level]
+    low, high = (column.lowest[level] - means) / spreads, (column.highest[level] - means) / spreads
+    wide = low != high
+    found[places] = low
+    if wide.any():
+        found[places[wide]] = truncnorm.rvs(
+            low[wide], high[wide], loc=means[wide], scale=spreads[wide], random_state=random
+        )
+    return found
+
+
+def _check(scorer: Scorer, samples: Sequence[Sample]) -> None:
+    if not samples:
+        raise ValueError("There is no sample; draw one with draw_sample.")
+    others = [sample.scorer for sample in samples if sample.scorer != scorer.name]
+    if others:
+        raise ValueError(f"A sample was drawn for {others[0]}, not for {scorer.name}.")
+    first = samples[0]
+    for sample in samples[1:]:
+        same = sample.background is first.background or np.array_equal(
+            sample.background.values, first.background.values, equal_nan=True
+        )
+        if not same or sample.samples != first.samples:
+            raise ValueError("The samples differ in background or size.")

@@ -1,16 +1,25 @@
 """Plain sentences about a verdict, a reason and a second opinion, for people who own no model."""
 
 import math
+import re
 
 import pandas as pd
 
-from hitl.explain.surrogates import Surrogate
+from hitl.explain.trust import GOOD_STABILITY, TOP, Surrogate
 from hitl.workspaces import UNSURE
 
 MINUS = "−"
 TINY = 1e-4
 HARDLY = 0.005
 """Contributions below this (log-odds) change the odds by less than half a percent."""
+
+JOINER = "\u2060"
+"""A word joiner: takes no room, and keeps Markdown from seeing one word."""
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>#+\-.!|~$:&@=]")
+_LINKED = re.compile(
+    r":(?=//|[\w+/-]*[^\W\d][\w+/-]*:)|www(?=\.)|@(?=\w)|[<>~](?=[-=])|-(?=[->])", re.IGNORECASE
+)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -111,9 +120,9 @@ def verdict_sentence(
     --------
     >>> first, second = verdict_sentence(0.93, 0.62, 0.8, 2.0, "case", "fraud").split(". ")
     >>> first
-    'Flagged: the model gives 0.93 against a limit of 0.62, so about 9 in 10 such cases are fraud'
+    'Flagged: the model gives 0.93 (limit 0.62), so about 9 in 10 such cases are fraud'
     >>> second
-    'It resembles known cases: novelty 0.8 against a limit of 2.'
+    'It resembles known cases: novelty 0.8 (limit 2).'
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"A threshold of {threshold} is not between 0 and 1.")
@@ -121,15 +130,118 @@ def verdict_sentence(
         raise ValueError(f"A novelty of {novelty} and a limit of {limit} are not both 0 or more.")
     odds = odds_phrase(probability)
     flagged, novel = probability >= threshold, novelty > limit
-    shown, shown_limit = _pair(probability, threshold)
     verb = "is" if odds.startswith("about 1 in") else "are"
-    unlike, most = _pair(novelty, limit)
     return (
-        f"{'Flagged' if flagged else 'Not flagged'}: the model gives {shown} against a limit of "
-        f"{shown_limit}, so {odds} such {plural(noun)} {verb} {positive}. "
-        f"{_novelty_clause(flagged, novel, plural(noun))}: novelty {unlike} against a limit of "
-        f"{most}."
+        f"{'Flagged' if flagged else 'Not flagged'}: the model gives "
+        f"{gives(probability, threshold)}, so {odds} such {plural(noun)} {verb} {positive}. "
+        f"{_novelty_clause(flagged, novel, plural(noun))}: novelty {gives(novelty, limit)}"
+        f"{', so the model guesses here' if novel else ''}."
     )
+
+
+def gives(value: float, limit: float) -> str:
+    """Write a figure beside its limit, with more digits while that hides which one is larger.
+
+    Examples
+    --------
+    >>> gives(0.93, 0.62), gives(0.61996, 0.62004)
+    ('0.93 (limit 0.62)', '0.61996 (limit 0.62004)')
+    """
+    shown, shown_limit = _pair(value, limit)
+    return f"{shown} (limit {shown_limit})"
+
+
+def cost_sentence(
+    probability: float, amount: float | None, review_cost: float, currency: str = "€"
+) -> str:
+    """Weigh the loss to be expected against what a review costs.
+
+    Parameters
+    ----------
+    probability
+        The model's calibrated probability, in ``[0, 1]``.
+    amount
+        What is at stake, in `currency`; nothing or NaN where it is not known.
+    review_cost
+        What one review costs, in `currency`, at least 0.
+    currency
+        Sign or code before an amount.
+
+    Returns
+    -------
+    str
+        One sentence. Without a positive amount it says why there is no such figure.
+
+    Raises
+    ------
+    ValueError
+        If the probability is not in ``[0, 1]``, or the review's cost is negative or not finite.
+
+    Notes
+    -----
+    Expected loss = amount × probability: what would be lost on average if such payments were let
+    through. A review pays where that is more than it costs.
+
+    Examples
+    --------
+    >>> cost_sentence(0.93, 412.0, 6.0)
+    'Expected loss €383 (€412 × 0.93) against €6 for a review: reviewing pays.'
+    """
+    if not 0 <= probability <= 1:
+        raise ValueError(f"A probability of {probability} is not between 0 and 1.")
+    if not (review_cost >= 0 and math.isfinite(review_cost)):
+        raise ValueError(f"A review cannot cost {review_cost}.")
+    if amount is None or not math.isfinite(amount):
+        return "The amount is not known, so no loss can be expected in figures."
+    if amount <= 0:
+        stake = "no money is at stake" if amount == 0 else "money would come back"
+        return f"The amount is {money(amount, currency)}: {stake}, so there is no loss to expect."
+    loss = amount * probability
+    verdict = "reviewing pays" if loss > review_cost else "a review costs more than it saves"
+    if loss == review_cost:
+        verdict = "a review costs what it saves"
+    said, cost = _loss_and_cost(loss, review_cost, currency)
+    product = f"{money(amount, currency)} × {_pair(probability, 0.999)[0]}"
+    return f"Expected loss {said} ({product}) against {cost} for a review: {verdict}."
+
+
+def money(amount: float, currency: str = "€") -> str:
+    """Write an amount of money to the cent; whole amounts without cents.
+
+    Examples
+    --------
+    >>> money(1234.5), money(412.0), money(-0.001), money(5, "CHF")
+    ('€1,234.50', '€412', '€0', 'CHF 5')
+    """
+    cents = round(amount, 2)
+    text = f"{abs(cents):,.2f}".removesuffix(".00") if math.isfinite(amount) else f"{abs(amount)}"
+    gap = " " if currency[-1:].isalpha() else ""
+    return f"{MINUS if cents < 0 else ''}{currency}{gap}{text}"
+
+
+def escape_markdown(text: str) -> str:
+    r"""Write any text so that Streamlit's Markdown shows it as it is.
+
+    Parameters
+    ----------
+    text
+        Any text, for instance a column's name or a value from somebody's file.
+
+    Returns
+    -------
+    str
+        The text with every sign that could start markup, mathematics, HTML, a link, a colour or
+        an emoji behind a backslash, and on one line. Where Streamlit would make a link, an icon
+        or an arrow even so, an invisible word joiner stands behind the sign.
+
+    Examples
+    --------
+    >>> print(escape_markdown("a*b [x](y) $5 <b>"))
+    a\*b \[x\]\(y\) \$5 \<b\>
+    """
+    one_line = " ".join(text.split())
+    apart = _LINKED.sub(lambda found: f"{found[0]}{JOINER}", one_line)
+    return _MARKUP.sub(r"\\\g<0>", apart)
 
 
 def contribution_sentence(
@@ -141,7 +253,8 @@ def contribution_sentence(
     ----------
     reason
         One row of `contribution_table`: `feature`, `value`, `contribution` (log-odds),
-        `typical_low`, `typical_high` and `percentile` (0 to 100).
+        `typical_low`, `typical_high` and `percentile` (0 to 100); for a category or a missing
+        value `share` (0 to 1) instead.
     noun
         What one row is, singular (``"payment"``).
     negative
@@ -163,6 +276,9 @@ def contribution_sentence(
     'it raises the score by 1.8.'
     """
     contribution = float(reason["contribution"])
+    if isinstance(reason["value"], str):
+        usual = _shared_by(reason, f"{negative} {plural(noun)}")
+        return f"{reason['feature']} is {reason['value']}{usual}; it {_push(contribution)}."
     if math.isnan(reason["value"]):
         return f"The {reason['feature']} together {_push(contribution, singular=False)}."
     if math.isnan(reason["percentile"]):
@@ -174,7 +290,14 @@ def contribution_sentence(
     )
 
 
-def neighbour_sentence(neighbours: pd.DataFrame, positive: str, *, word: str = "decided") -> str:
+def neighbour_sentence(
+    neighbours: pd.DataFrame,
+    positive: str,
+    *,
+    word: str = "decided",
+    noun: str = "case",
+    by: str = "features",
+) -> str:
     """Say what the nearest rows turned out to be.
 
     Parameters
@@ -184,7 +307,12 @@ def neighbour_sentence(neighbours: pd.DataFrame, positive: str, *, word: str = "
     positive
         The verdict to count (``"fraud"``).
     word
-        How the verdicts came about: ``"decided"`` by people, or ``"known"`` from any source.
+        How the verdicts came about: ``"decided"`` by people, ``"known"`` from any source, or
+        nothing where the noun says it.
+    noun
+        What the neighbours are, singular (``"case"``, ``"alert"``).
+    by
+        What makes them near: ``"features"``, or ``"reasons"`` for `neighbours_by_reasons`.
 
     Returns
     -------
@@ -194,13 +322,18 @@ def neighbour_sentence(neighbours: pd.DataFrame, positive: str, *, word: str = "
     Raises
     ------
     ValueError
-        If there is no `verdict` column.
+        If there is no `verdict` column, or `by` is neither of the two.
 
     Examples
     --------
-    >>> neighbour_sentence(pd.DataFrame({"verdict": ["fraud"] * 9 + ["legitimate"]}), "fraud")
-    '9 of the 10 nearest decided cases were fraud.'
+    >>> near = pd.DataFrame({"verdict": ["fraud"] * 9 + ["legitimate"]})
+    >>> neighbour_sentence(near, "fraud", word="", noun="alert")
+    '9 of the 10 nearest alerts were fraud.'
+    >>> neighbour_sentence(near, "fraud", by="reasons")
+    '9 of the 10 decided cases with the most similar reasons were fraud.'
     """
+    if by not in ("features", "reasons"):
+        raise ValueError(f"Neighbours are near by features or by reasons, not by {by!r}.")
     if "verdict" not in neighbours.columns:
         raise ValueError("The neighbours carry no verdict column.")
     verdicts = neighbours["verdict"].dropna()
@@ -209,15 +342,16 @@ def neighbour_sentence(neighbours: pd.DataFrame, positive: str, *, word: str = "
         int((verdicts == positive).sum()),
         int((verdicts == UNSURE).sum()),
     )
+    one = f"{word} {noun}".strip()
+    many = plural(one)
     if not n:
-        return f"There are no {word} cases to compare with yet."
+        return f"There are no {many} to compare with yet."
     if n == 1:
-        return f"The one {word} case to compare with was {verdicts.iloc[0]}."
+        return f"The one {one} to compare with was {verdicts.iloc[0]}."
     who = {0: "None", n: "All"}.get(hits, str(hits))
+    near = f"nearest {many}" if by == "features" else f"{many} with the most similar reasons"
     rest = f"; {unsure} left the reviewer {UNSURE}" if unsure else ""
-    return (
-        f"{who} of the {n} nearest {word} cases {'was' if hits <= 1 else 'were'} {positive}{rest}."
-    )
+    return f"{who} of the {n} {near} {'was' if hits <= 1 else 'were'} {positive}{rest}."
 
 
 def surrogate_sentence(surrogate: Surrogate) -> str:
@@ -226,12 +360,14 @@ def surrogate_sentence(surrogate: Surrogate) -> str:
     Parameters
     ----------
     surrogate
-        The stand-in, as returned by `lime`.
+        The stand-in, as returned by `shared_lime` or `local_lime`.
 
     Returns
     -------
     str
-        One sentence that starts with the verdict.
+        One sentence that starts with the verdict: how much of the model's answers the stand-in
+        explains, what it predicts beside the model, and how far its strongest features agree
+        with the contributions and between seeds.
     """
     verdict = surrogate.verdict.capitalize()
     if surrogate.is_flat:
@@ -240,7 +376,7 @@ def surrogate_sentence(surrogate: Surrogate) -> str:
     stand_in, model = _pair(surrogate.local_prediction, surrogate.model_prediction)
     return (
         f"{verdict}: the stand-in explains {share} % of how the model's answers vary, and gives "
-        f"{stand_in} where the model gives {model}."
+        f"{stand_in} where the model gives {model}{_agreement(surrogate)}{_seeds(surrogate)}."
     )
 
 
@@ -271,6 +407,34 @@ def _pair(value: float, limit: float) -> tuple[str, str]:
     return texts
 
 
+def _loss_and_cost(loss: float, cost: float, currency: str) -> tuple[str, str]:
+    """Round a loss to whole units unless it then looks like the cost."""
+    written = money(cost, currency)
+    if 0 < loss < 0.005:
+        return f"less than {money(0.01, currency)}", written
+    whole = money(round(loss), currency)
+    said = whole if loss >= 10 and whole != written else money(loss, currency)
+    if said == written and loss != cost:
+        said = f"just {'over' if loss > cost else 'under'} {written}"
+    return said, written
+
+
+def _agreement(surrogate: Surrogate) -> str:
+    n = min(TOP, surrogate.kept)
+    if surrogate.shap_overlap is None or n < 2:
+        return ""
+    shared = round(surrogate.shap_overlap * n)
+    who = {0: "none", n: "all"}.get(shared, str(shared))
+    verb = "is" if shared == 1 else "are"
+    return f"; {who} of its {n} strongest features {verb} among the {n} largest contributions"
+
+
+def _seeds(surrogate: Surrogate) -> str:
+    if surrogate.stability is None or surrogate.stability >= GOOD_STABILITY:
+        return ""
+    return "; with another seed it names other features"
+
+
 def _novelty_clause(flagged: bool, novel: bool, nouns: str) -> str:
     if not novel:
         return f"It resembles known {nouns}"
@@ -285,6 +449,16 @@ def _place(reason: pd.Series) -> str:
     if value > reason["typical_high"]:
         return f"higher than {_share(percentile)} % of"
     return "usual for"
+
+
+def _shared_by(reason: pd.Series, whom: str) -> str:
+    """Say how usual a category or a gap is, or nothing where that is not known."""
+    share = float(reason.get("share", math.nan))
+    if math.isnan(share):
+        return ""
+    if share == 0:
+        return f", as in none of the {whom}"
+    return f", as in {'less than 1' if share < 0.01 else _share(100 * share)} % of {whom}"
 
 
 def _share(percent: float) -> str:

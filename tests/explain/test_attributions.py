@@ -1,5 +1,8 @@
+import itertools
 import json
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +12,15 @@ from scipy.stats import percentileofscore
 from hitl import models
 from hitl.errors import EmptyDataError, FeatureMismatchError, MissingValuesError
 from hitl.explain import (
+    RESIDUAL_LIMIT,
+    Scorer,
     attribution,
+    attribution_of,
+    black_box,
     contribution_shares,
     contribution_table,
+    permutation_attribution,
+    scorer,
 )
 
 FEATURES = ("V4", "V14", "Amount", "V1")
@@ -169,3 +178,284 @@ def test_wrong_calls_say_what_was_wrong(model, rows):
         contribution_table(model, rows.iloc[:0])
     with pytest.raises(ValueError, match="k is 0"):
         contribution_table(model, rows.iloc[[0]], 0)
+
+
+# --- categories and missing values
+
+
+@pytest.fixture(scope="module")
+def wild():
+    """A category, a number with gaps that mean something, a constant."""
+    rng = np.random.default_rng(2)
+    shop = rng.choice(["web", "store", "phone"], 1_500, p=[0.5, 0.4, 0.1])
+    rows = pd.DataFrame({"shop": shop, "age": rng.normal(40, 9, 1_500), "one": 1.0})
+    gone = rng.random(1_500) < 0.2
+    rows.loc[gone, "age"] = np.nan
+    rows.loc[rng.random(1_500) < 0.05, "shop"] = None
+    chance = 1 / (1 + np.exp(3 - 2 * (shop == "phone") - 2 * gone))
+    return rows.assign(Class=(rng.random(1_500) < chance).astype(int))
+
+
+@pytest.fixture(scope="module")
+def wild_model(wild):
+    return models.fit(
+        wild, features=("shop", "age", "one"), categorical=("shop",), budget=0.05, rounds=40
+    )
+
+
+def test_wild_rows_are_split_and_add_up(wild_model, wild):
+    odd = wild.iloc[[0]].assign(shop="kiosk")
+    for row in [wild.iloc[[i]] for i in range(30)] + [odd]:
+        found = attribution(wild_model, row)
+        total = found.base_value + sum(found.contributions.values())
+        assert total == pytest.approx(found.score, abs=RESIDUAL_LIMIT)
+        assert found.residual <= RESIDUAL_LIMIT
+        assert found.score == models.scores(wild_model, row)[0]
+        assert found.contributions["one"] == 0.0
+
+
+def test_a_category_and_a_gap_have_a_share_and_no_percentile(wild_model, wild):
+    legit = wild[wild["Class"] == 0]
+    row = wild.iloc[[0]].assign(shop="phone", age=None)
+    table = contribution_table(wild_model, row).set_index("feature")
+    assert table["value"].to_dict() == {"shop": "phone", "age": "missing", "one": 1.0}
+    assert table.loc["shop", "share"] == pytest.approx((legit["shop"] == "phone").mean())
+    assert table.loc["age", "share"] == pytest.approx(legit["age"].isna().mean())
+    assert table.loc[["shop", "age"], "percentile"].isna().all()
+    assert table.loc["age", ["typical_low", "typical_high"]].notna().all()
+    assert np.isnan(table.loc["one", "share"])
+    assert table.loc["one", "percentile"] == 50
+    gone = contribution_table(wild_model, row.assign(shop=None)).set_index("feature")
+    assert gone.loc["shop", "value"] == "missing"
+    assert gone.loc["shop", "share"] == pytest.approx(legit["shop"].isna().mean())
+    odd = contribution_table(wild_model, row.assign(shop="kiosk")).set_index("feature")
+    assert odd.loc["shop", ["value", "share"]].tolist() == ["kiosk", 0.0]
+
+
+def test_percentiles_are_of_the_rows_that_have_a_value(wild_model, wild):
+    legit = wild.loc[wild["Class"] == 0, "age"].dropna()
+    row = wild.iloc[[0]].assign(age=47.0)
+    found = contribution_table(wild_model, row).set_index("feature").loc["age", "percentile"]
+    assert found == pytest.approx(percentileofscore(legit, 47.0), abs=1.2)
+
+
+def test_a_card_without_quantiles_leaves_categories_open_too(wild_model, wild):
+    bare = replace(wild_model, card={"missing": ["shop", "age"]})
+    table = contribution_table(bare, wild.iloc[[0]].assign(age=None))
+    wanted = ["typical_low", "typical_high", "percentile", "share"]
+    assert table[wanted].isna().all(axis=None)
+
+
+def test_numbers_alone_keep_a_column_of_numbers(model, rows):
+    table = contribution_table(model, rows.iloc[[0]])
+    assert table["value"].dtype == np.float64
+    assert table["share"].isna().all()
+
+
+# --- any function
+
+
+def face_of(odds, n):
+    """Give a function of numbers the common face."""
+    names = tuple(f"x{i}" for i in range(n))
+    return Scorer("f", names, lambda rows: rows[list(names)].to_numpy(), odds, 0.5)
+
+
+def shapley(odds, row, background):
+    """Average over all orders, one at a time: the definition."""
+    n = len(row)
+
+    def value(inside):
+        mixed = background.copy()
+        mixed[:, list(inside)] = row[list(inside)]
+        return odds(mixed).mean()
+
+    parts = np.zeros(n)
+    orders = list(itertools.permutations(range(n)))
+    for order in orders:
+        for place, feature in enumerate(order):
+            parts[feature] += value(order[: place + 1]) - value(order[:place])
+    return value(()), parts / len(orders)
+
+
+def bent(values):
+    return values[:, 0] * values[:, 1] * values[:, 2] + np.sin(values[:, 1]) - values[:, 2] ** 2
+
+
+def paired(values):
+    """Interactions of two at a time."""
+    return values[:, 0] * values[:, 1] + np.exp(values[:, 2]) * values[:, 0] - values[:, 2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_sets_of_features_give_shapleys_values(seed):
+    rng = np.random.default_rng(seed)
+    row, background = rng.normal(size=(1, 3)), rng.normal(size=(20, 3))
+    found = permutation_attribution(face_of(bent, 3), row, background, seed=0)
+    base, parts = shapley(bent, row[0], background)
+    assert found.base_value == pytest.approx(base, abs=1e-12)
+    assert list(found.contributions.values()) == pytest.approx(parts, abs=1e-12)
+    assert found.residual <= 1e-12
+
+
+def test_one_order_and_its_reverse_are_exact_for_interactions_of_two():
+    rng = np.random.default_rng(0)
+    row, background = rng.normal(size=(1, 3)), rng.normal(size=(20, 3))
+    found = permutation_attribution(face_of(paired, 3), row, background, seed=5, rounds=1)
+    assert list(found.contributions.values()) == pytest.approx(
+        shapley(paired, row[0], background)[1], abs=1e-12
+    )
+
+
+def test_more_orders_come_nearer_to_shapleys_values():
+    rng = np.random.default_rng(3)
+    row, background = rng.normal(size=(1, 9)), rng.normal(size=(30, 9))
+
+    def odds(values):
+        return values[:, :3].prod(axis=1) + values[:, 3:6].prod(axis=1) + values[:, 6]
+
+    face = face_of(odds, 9)
+    exact = permutation_attribution(face, row, background, seed=0, rounds=100)
+    wanted = np.array(list(exact.contributions.values()))
+
+    def miss(rounds):
+        found = [
+            list(permutation_attribution(face, row, background, seed=s, rounds=rounds)
+                 .contributions.values()) for s in range(8)
+        ]  # fmt: skip
+        return np.abs(np.array(found) - wanted).mean()
+
+    assert 2**9 <= 2 * 100 * 9, "the reference takes all sets"
+    assert miss(16) < miss(2) / 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_all_sets_are_the_shap_packages_exact_explainer():
+    import shap
+
+    rng = np.random.default_rng(1)
+    row, background = rng.normal(size=(1, 3)), rng.normal(size=(50, 3))
+    masker = shap.maskers.Independent(background, max_samples=50)
+    theirs = shap.ExactExplainer(bent, masker)(row)
+    found = permutation_attribution(face_of(bent, 3), row, background, seed=0)
+    assert list(found.contributions.values()) == pytest.approx(theirs.values[0], abs=1e-9)
+    assert found.base_value == pytest.approx(float(theirs.base_values[0]), abs=1e-9)
+
+
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::PendingDeprecationWarning",
+    "ignore:LightGBM binary classifier with TreeExplainer shap values output has changed",
+)
+def test_a_tree_model_taken_as_any_function_has_shaps_interventional_values(model, rows):
+    import shap
+
+    known = rows[list(FEATURES)].iloc[:100]
+    face = black_box(lambda r: models.probabilities(model, r), known, name="trees")
+    values = face.encode(known)
+    explainer = shap.TreeExplainer(models.booster(model), values, model_output="raw")
+    theirs = model.slope * np.asarray(explainer.shap_values(values[:5]))
+    for i in range(5):
+        found = permutation_attribution(face, values[[i]], values, seed=0)
+        assert list(found.contributions.values()) == pytest.approx(theirs[i], abs=1e-6)
+        assert found.score == pytest.approx(models.scores(model, known.iloc[[i]])[0], abs=1e-9)
+
+
+def pipeline(rows):
+    """What people have: one-hot categories, filled gaps, a straight line in log-odds."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    steps = ColumnTransformer(
+        [
+            ("shop", OneHotEncoder(handle_unknown="ignore"), ["shop"]),
+            ("age", SimpleImputer(strategy="median"), ["age", "one"]),
+        ]
+    )
+    return make_pipeline(steps, LogisticRegression(max_iter=1_000)).fit(
+        rows[["shop", "age", "one"]], rows["Class"]
+    )
+
+
+@pytest.mark.parametrize("change", [{}, {"age": np.nan}, {"shop": np.nan}, {"shop": "kiosk"}])
+def test_a_scikit_learn_pipeline_is_split_as_its_line_says(wild, change):
+    fitted = pipeline(wild)
+    known = wild[["shop", "age", "one"]].iloc[:150]
+    face = black_box(fitted.predict_proba, known, name="pipeline")
+    row = wild.iloc[[0]].assign(**change).astype({"shop": wild["shop"].dtype})
+    found = attribution_of(face, face.encode(row), face.encode(known), seed=0)
+
+    encoder, line = fitted[0], fitted[-1]
+    mean = line.coef_[0] * (
+        np.asarray(encoder.transform(row)) - np.asarray(encoder.transform(known)).mean(axis=0)
+    )
+    n_shops = len(encoder.transformers_[0][1].categories_[0])
+    expected = {"shop": mean[0, :n_shops].sum(), "age": mean[0, n_shops], "one": 0.0}
+    assert found.contributions == pytest.approx(expected, abs=1e-9)
+    assert found.probability == pytest.approx(fitted.predict_proba(row[list(known)])[0, 1])
+    assert found.base_value == pytest.approx(face.odds(face.encode(known)).mean())
+    assert found.residual <= RESIDUAL_LIMIT
+
+
+def test_where_the_split_is_known_it_is_taken(wild_model, wild):
+    face = scorer(wild_model)
+    for i in range(5):
+        found = attribution_of(face, face.encode(wild.iloc[[i]]), np.zeros((0, 3)), seed=0)
+        assert found == attribution(wild_model, wild.iloc[[i]])
+
+
+def test_many_features_add_up_and_a_feature_that_does_nothing_has_nothing():
+    rng = np.random.default_rng(4)
+    face = face_of(lambda v: np.tanh(v[:, :10].sum(axis=1)) * v[:, 11], 12)
+    row, background = rng.normal(size=(1, 12)), rng.normal(size=(500, 12))
+    found = permutation_attribution(face, row, background, seed=1, rounds=4)
+    assert found.contributions["x10"] == 0.0
+    assert found.residual <= 1e-12
+    assert found.score == face.odds(row)[0]
+
+
+def test_a_seed_gives_one_answer_also_in_another_process():
+    code = (
+        "import sys, json, numpy as np; from dataclasses import asdict;"
+        "from hitl.explain import Scorer, permutation_attribution;"
+        "rng = np.random.default_rng(4);"
+        "f = Scorer('f', tuple(f'x{i}' for i in range(12)), None,"
+        " lambda v: np.sin(v).cumprod(axis=1).sum(axis=1), 0.5);"
+        "r, b = rng.normal(size=(1, 12)), rng.normal(size=(500, 12));"
+        "print(json.dumps([asdict(permutation_attribution(f, r, b, seed=s, rounds=3))"
+        " for s in (1, 2)]))"
+    )
+    told = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert told[0].stdout == told[1].stdout
+    one, two = json.loads(told[0].stdout)
+    assert one["contributions"] != two["contributions"]
+    face = face_of(lambda v: np.sin(v).cumprod(axis=1).sum(axis=1), 12)
+    rng = np.random.default_rng(4)
+    row, background = rng.normal(size=(1, 12)), rng.normal(size=(500, 12))
+    assert asdict(permutation_attribution(face, row, background, seed=1, rounds=3)) == one
+
+
+def test_one_feature_takes_it_all():
+    face = face_of(lambda v: 3 * v[:, 0], 1)
+    found = permutation_attribution(face, np.array([[2.0]]), np.array([[0.0], [1.0]]), seed=0)
+    assert found.contributions == {"x0": 4.5}
+    assert found.base_value == 1.5
+
+
+def test_rows_that_cannot_be_split_by_permutations_are_refused():
+    face, one, known = face_of(bent, 3), np.zeros((1, 3)), np.zeros((4, 3))
+    for values in (np.zeros((2, 3)), np.zeros((1, 2)), np.zeros(3)):
+        with pytest.raises(ValueError, match="one encoded row of 3 features"):
+            attribution_of(face, values, known, seed=0)
+    with pytest.raises(EmptyDataError, match="background"):
+        permutation_attribution(face, one, known[:0], seed=0)
+    with pytest.raises(ValueError, match=r"background has shape \(4, 2\)"):
+        permutation_attribution(face, one, known[:, :2], seed=0)
+    with pytest.raises(ValueError, match="rounds is 0"):
+        permutation_attribution(face, one, known, seed=0, rounds=0)

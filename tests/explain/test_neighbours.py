@@ -3,8 +3,13 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from hitl.errors import DuplicateIdsError, MissingColumnsError, MissingValuesError
-from hitl.explain.neighbours import neighbours
+from hitl.errors import (
+    DuplicateIdsError,
+    MissingColumnsError,
+    MissingValuesError,
+    NotNumericError,
+)
+from hitl.explain.neighbours import neighbours, neighbours_by_reasons
 
 FEATURES = ("V4", "V14")
 
@@ -114,3 +119,115 @@ def test_wrong_calls_say_what_was_wrong():
         neighbours(pool.iloc[[0]], pool.assign(distance=1.0), features=FEATURES, id_column="row")
     with pytest.raises(ValueError, match="2 features"):
         neighbours(pool.iloc[[0]], pool, features=FEATURES, scale=([0], [1]), id_column="row")
+
+
+# By contributions
+
+
+def test_neighbours_by_reasons_are_those_of_scikit_learn():
+    rng = np.random.default_rng(1)
+    pool, own = rng.normal(size=(400, 6)), rng.normal(size=6)
+    ids = [f"cards-1-{i}" for i in range(400)]
+    found = neighbours_by_reasons(own, pool, ids=ids, k=9)
+    oracle = NearestNeighbors(n_neighbors=9, algorithm="brute").fit(pool)
+    distance, position = oracle.kneighbors(own[None])
+    assert found["position"].tolist() == position[0].tolist()
+    assert found["id"].tolist() == [ids[i] for i in position[0]]
+    assert found["distance"].to_numpy() == pytest.approx(distance[0])
+
+
+def test_a_case_is_left_out_by_its_id_but_not_its_twin():
+    pool = [[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]]
+    found = neighbours_by_reasons([1.0, 2.0], pool, ids=["a", "b", "c"], own_id="a")
+    assert found[["id", "distance", "position"]].iloc[0].tolist() == ["b", 0.0, 1]
+    assert found["id"].tolist() == ["b", "c"]
+
+
+def test_equal_distances_by_reasons_keep_the_pools_order():
+    pool = [[1.0], [-1.0], [1.0], [-1.0]]
+    found = neighbours_by_reasons([0.0], pool, ids=[9, 4, 7, 1], k=3)
+    assert found["id"].tolist() == [9, 4, 7]
+
+
+def test_a_feature_no_model_uses_keeps_nobody_apart():
+    pool = np.array([[0.5, 0.0], [0.1, 0.0]])
+    found = neighbours_by_reasons([0.2, 0.0], pool, ids=[1, 2])
+    assert found["distance"].tolist() == pytest.approx([0.1, 0.3])
+
+
+def test_an_empty_pool_has_no_neighbours_by_reasons():
+    found = neighbours_by_reasons([1.0, 2.0], np.empty((0, 2)), ids=[])
+    assert found.empty
+    assert list(found.columns) == ["id", "distance", "position"]
+    only = neighbours_by_reasons([1.0], [[1.0]], ids=["a"], own_id="a")
+    assert only.empty
+
+
+def test_wrong_calls_by_reasons_say_what_was_wrong():
+    with pytest.raises(ValueError, match="k is 0"):
+        neighbours_by_reasons([1.0], [[1.0]], ids=[1], k=0)
+    with pytest.raises(ValueError, match="do not fit"):
+        neighbours_by_reasons([1.0, 2.0], [[1.0]], ids=[1])
+    with pytest.raises(ValueError, match="do not fit"):
+        neighbours_by_reasons([1.0], [[1.0]], ids=[1, 2])
+    with pytest.raises(ValueError, match="missing or infinite"):
+        neighbours_by_reasons([1.0], [[np.nan]], ids=[1])
+    with pytest.raises(DuplicateIdsError, match="one id"):
+        neighbours_by_reasons([1.0], [[1.0], [2.0]], ids=[1, 1])
+
+
+def test_a_gap_counts_as_the_mean_of_the_scale():
+    pool = pd.DataFrame({"row": [1, 2, 3], "V4": [1.0, np.nan, 9.0], "V14": [0.0, 6.0, np.nan]})
+    row = pd.DataFrame({"V4": [np.nan], "V14": [0.0]})
+    found = neighbours(
+        row, pool, features=FEATURES, scale=([5.0, 2.0], [2.0, 4.0]), id_column="row",
+        missing=FEATURES,
+    )  # fmt: skip
+    distance = dict(zip(found["id"], found["distance"], strict=True))
+    assert distance == pytest.approx({1: 2.0, 2: 1.5, 3: np.hypot(2.0, 0.5)})
+
+
+def test_without_a_scale_a_gap_counts_as_the_mean_of_row_and_pool():
+    pool = pd.DataFrame({"row": [1, 2], "V4": [1.0, np.nan], "V14": [0.0, 0.0]})
+    row = pd.DataFrame({"V4": [5.0], "V14": [0.0]})
+    found = neighbours(row, pool, features=FEATURES, id_column="row", missing=("V4",))
+    assert found[["id", "distance"]].to_numpy().tolist() == [[2, 2.0], [1, 4.0]]
+    gone = neighbours(
+        row.assign(V4=None), pool.assign(V4=np.nan), features=FEATURES, id_column="row",
+        missing=("V4",),
+    )  # fmt: skip
+    assert gone["distance"].tolist() == [0.0, 0.0]
+
+
+def test_two_categories_are_one_deviation_apart_and_two_gaps_none():
+    pool = pd.DataFrame(
+        {"row": [1, 2, 3, 4], "V4": 0.0, "shop": ["web", "store", None, "kiosk"], "till": "a"}
+    )
+    row = pd.DataFrame({"V4": [0.0], "shop": ["web"], "till": ["b"]})
+    how = {"features": ("V4", "shop", "till"), "id_column": "row", "missing": ("shop",)}
+    how |= {"categorical": ("shop", "till"), "scale": ([0, np.nan, np.nan], [1, np.nan, np.nan])}
+    near = neighbours(row, pool, **how)
+    assert near["id"].tolist() == [1, 2, 3, 4]
+    assert near["distance"].tolist() == pytest.approx([1.0, *[np.sqrt(2)] * 3])
+    gone = neighbours(row.assign(shop=None, till="a"), pool, **how)
+    assert gone["id"].tolist() == [3, 1, 2, 4]
+    assert gone["distance"].tolist() == [0.0, 1.0, 1.0, 1.0]
+
+
+def test_naming_categories_and_gaps_changes_nothing_for_rows_without_them():
+    pool, row = pool_of(50), pool_of(1, seed=9).drop(columns="row")
+    scale = ([0.1, 3.0], [0.9, 48.0])
+    plain = neighbours(row, pool, features=FEATURES, scale=scale, id_column="row")
+    told = neighbours(row, pool, features=FEATURES, scale=scale, id_column="row", missing=FEATURES)
+    pd.testing.assert_frame_equal(plain, told)
+
+
+def test_gaps_and_text_that_nobody_announced_are_refused():
+    pool = pd.DataFrame({"row": [1, 2], "V4": [0.0, 3.0], "shop": ["a", None]})
+    features = ("V4", "shop")
+    with pytest.raises(NotNumericError, match="'shop' holds 'a'"):
+        neighbours(pool.iloc[[0]], pool, features=features, id_column="row")
+    with pytest.raises(MissingValuesError, match="'shop' has 1 missing"):
+        neighbours(
+            pool.iloc[[0]], pool, features=features, id_column="row", categorical=("shop",)
+        )  # fmt: skip
