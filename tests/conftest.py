@@ -9,8 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hitl import models, workflow
+from hitl.__main__ import main
+from hitl.workflow import Materials, Stored
+from hitl.workflow.streaming import fit_detector
+from hitl.workspaces import PAYMENTS
 from tests import browser as chromium
 from tests import servers
+from tests.terminal import SAMPLE, Ran, Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -78,6 +84,30 @@ def context(browser: "Browser") -> Iterator["BrowserContext"]:
     window.close()
 
 
+# Simulated payments
+
+
+@pytest.fixture(scope="session")
+def payments() -> Materials:
+    """The payments workspace as it is by default: training, test and stream, with its facts."""
+    return workflow.materials(PAYMENTS, Path(__file__).parents[1] / "data")
+
+
+@pytest.fixture(scope="session")
+def payments_champion(payments: Materials) -> Stored:
+    """The first model of the payments workspace with its detector, trained once for the run."""
+    space = payments.workspace
+    model = models.fit(
+        payments.training,
+        features=space.features,
+        label=space.label_column,
+        weight=space.weight_column,
+        budget=space.false_alarm_budget,
+    )
+    detector = fit_detector(payments, payments.training, seed=0, rate=0.001)
+    return Stored(model.model_id, model, detector)
+
+
 # Databases
 
 
@@ -113,3 +143,23 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "duckdb":
         return str(tmp_path / "test.duckdb")
     return str(request.getfixturevalue("fresh_postgres_url"))
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Call `main` in this process, with the bundled data and a database of its own."""
+    for name in [name for name in os.environ if name.startswith("HITL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HITL_DATA_DIR", str(SAMPLE.parent))
+    monkeypatch.setenv("HITL_DATABASE_URL", str(tmp_path / "default" / "x.duckdb"))
+
+    def call(*arguments: object) -> Ran:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    return call

@@ -105,6 +105,7 @@ def evidence(
     workspace: str = "cards",
     case: str = "case-0",
     explained_ms: int = NOW,
+    key: str | None = "x-0123456789abcdef",
 ) -> dict[str, Any]:
     """Return a row of a table that holds free text."""
     return {
@@ -115,6 +116,8 @@ def evidence(
         "seed": 0,
         "body": body,
         "explained_ms": explained_ms,
+        "explanation_key": key,
+        "method": "all" if key else None,
     }
 
 
@@ -235,6 +238,7 @@ def _stream(store: Store, workspace: str) -> None:
         evidence(f"{ids[0]}-{n}", AWKWARD, workspace=workspace, case=ids[0], explained_ms=NOW + n)
         for n in range(2)
     ]
+    explanations.append(evidence(f"{ids[2]}-0", "{}", workspace=workspace, case=ids[2]))
     with store.transaction() as work:
         work.append("instances", instances)
         work.append("predictions", predictions)
@@ -319,6 +323,7 @@ def decide(store: Store, workspace: Workspace, claimed: reviewing.Claim, verdict
         key=f"key-{claimed.instance_id}-{claimed.fence}",
         model_id="m-old",
         seconds=claimed.fence + 1 / 3,
+        shown={"explanation_key": "x-0123456789abcdef", "reasons": [AWKWARD]},
         now_ms=NOW + claimed.fence,
     )
 

@@ -319,7 +319,7 @@ def test_a_database_with_rows_is_only_replaced_when_that_is_said(database_url, b
         assert store.view("explanations")["explanation_id"].tolist() == ["mine"]
     counts = restore(database_url, backup, replace=True)
     with Store(database_url) as store:
-        assert counts["explanations"] == len(store.view("explanations")) == 4
+        assert counts["explanations"] == len(store.view("explanations")) == 6
         facts.check_heads(store)
 
 

@@ -33,7 +33,11 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "model": ("m-cards-first",),
     "stream_head": ("cards",),
     "due_outcomes": ("cards", 1, NOW + 20_000),
-    "explanation": ("cards-0", "m-old"),
+    "explanation": ("cards-0", "m-old", "all"),
+    "explanation_by_key": ("x-0123456789abcdef",),
+    "unexplained": ("cards", 3),
+    "workspace_state": ("cards",),
+    "shown_evidence": ("key-cards-1-1",),
 }
 """Parameters with which each statement finds something."""
 
@@ -51,6 +55,7 @@ ORDER_OF_KEY = {
     "newest_comparisons": ("workspace", "challenger_id"),
     "comparisons": ("comparison_id",),
     "explanations": ("explanation_id",),
+    "shown_evidence": ("event_id",),
     "models": ("model_id",),
     "model_history": ("model_id", "number"),
 }

@@ -114,8 +114,8 @@ CREATE VIEW waiting_outcomes AS
 SELECT i.workspace, i.instance_id, i.run, i.step, i.occurred_ms, i.source_row
 FROM instances i
 LEFT JOIN outcomes o ON o.instance_id = i.instance_id
-WHERE o.instance_id IS NULL AND i.origin = 'real';
-COMMENT ON VIEW waiting_outcomes IS 'Real instances whose outcome has not arrived; constructed ones have none.';
+WHERE o.instance_id IS NULL AND i.origin <> 'constructed';
+COMMENT ON VIEW waiting_outcomes IS 'Instances whose outcome has not arrived; constructed ones have none.';
 
 CREATE VIEW review_queue AS
 SELECT h.workspace, h.instance_id, h.status, h.holder, h.lease_until_ms, h.fence, h.queued_for,
@@ -137,14 +137,36 @@ LEFT JOIN live_predictions p ON p.instance_id = d.instance_id
 LEFT JOIN outcomes o ON o.instance_id = d.instance_id;
 COMMENT ON VIEW decided_cases IS 'Decided cases with their features, the decision and the later outcome.';
 
+CREATE VIEW unexplained_cases AS
+SELECT q.workspace, q.instance_id, p.model_id, q.priority
+FROM review_queue q
+JOIN live_predictions p ON p.instance_id = q.instance_id
+LEFT JOIN explanations x
+    ON x.instance_id = q.instance_id AND x.model_id = p.model_id AND x.method = 'all'
+WHERE x.instance_id IS NULL;
+COMMENT ON VIEW unexplained_cases IS 'Waiting cases whose explanation has not been made yet.';
+
+CREATE VIEW explained_cases AS
+SELECT x.workspace, x.instance_id, x.model_id, x.body, x.explained_ms, d.verdict,
+    o.is_positive AS outcome
+FROM explanations x
+LEFT JOIN decisions d ON d.instance_id = x.instance_id
+LEFT JOIN outcomes o ON o.instance_id = x.instance_id
+LEFT JOIN case_heads h ON h.instance_id = x.instance_id
+WHERE x.method = 'all' AND (d.instance_id IS NOT NULL
+    OR (o.instance_id IS NOT NULL AND coalesce(h.status, 'decided') = 'decided'));
+COMMENT ON VIEW explained_cases IS 'Explained cases whose decision or outcome may be shown.';
+
 CREATE VIEW decision_log AS
 SELECT e.workspace, e.event_id, e.instance_id, e.fence, e.kind, e.reviewer, e.model_id, e.verdict,
     e.reason, e.note, e.source, e.seconds, e.happened_ms,
     f.fence = e.fence AS is_current,
-    CASE WHEN f.status = 'decided' THEN o.is_positive END AS outcome, p.probability, p.state
+    CASE WHEN f.status = 'decided' THEN o.is_positive END AS outcome, p.probability, p.state,
+    s.explanation_key
 FROM case_events e
 JOIN case_folds f ON f.instance_id = e.instance_id
 LEFT JOIN live_predictions p ON p.instance_id = e.instance_id
+LEFT JOIN shown_evidence s ON s.event_id = e.event_id
 LEFT JOIN outcomes o ON o.instance_id = e.instance_id
 WHERE e.kind IN ('decided', 'imported', 'undone');
 COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current; no outcome while a case waits.';

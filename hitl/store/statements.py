@@ -61,9 +61,28 @@ STATEMENTS: dict[str, str] = {
         "WHERE workspace = $1 AND run = $2 AND step >= 0 AND occurred_ms <= $3"
     ),
     "explanation": (
-        "SELECT body FROM explanations WHERE instance_id = $1 AND model_id = $2 "
-        "ORDER BY explained_ms DESC LIMIT 1"
+        "SELECT body FROM explanations WHERE instance_id = $1 AND model_id = $2 AND method = $3 "
+        "ORDER BY explained_ms DESC, explanation_id LIMIT 1"
     ),
+    "explanation_by_key": (
+        "SELECT instance_id, model_id, body FROM explanations WHERE explanation_key = $1 "
+        "ORDER BY explained_ms, explanation_id LIMIT 1"
+    ),
+    "unexplained": (
+        "SELECT instance_id, model_id FROM unexplained_cases WHERE workspace = $1 "
+        "ORDER BY priority DESC, instance_id LIMIT $2"
+    ),
+    "workspace_state": (
+        "SELECT (SELECT count(*) FROM predictions WHERE workspace = $1) AS predictions, "
+        "(SELECT count(*) FROM outcomes WHERE workspace = $1) AS outcomes, "
+        "count(*) AS events, "
+        "count(*) FILTER (WHERE kind NOT IN ('claimed', 'released')) AS settled, "
+        "(SELECT count(*) FROM explanations WHERE workspace = $1) AS explanations, "
+        "(SELECT count(*) FROM promotions WHERE workspace = $1) AS promotions, "
+        "(SELECT count(*) FROM comparisons WHERE workspace = $1) AS comparisons "
+        "FROM case_events WHERE workspace = $1"
+    ),
+    "shown_evidence": ("SELECT explanation_key, shown FROM shown_evidence WHERE event_id = $1"),
 }
 
 INDEXES_ON_POSTGRES = (

@@ -9,9 +9,9 @@ from hitl.errors import ModelError, NoChampionError, TamperedModelError
 from hitl.store import Store, Work
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
-    """A model with its novelty detector, as kept in the database."""
+    """A model with its novelty detector, as kept in the database; equal only to itself."""
 
     model_id: str
     model: models.Model

@@ -1,27 +1,24 @@
-"""Explain one case: evidence computed once for a model, stored, and read back as it was."""
+"""Explain one case: evidence made once for a model, stored, read back, and made again."""
 
-import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from hitl import explain as explaining
-from hitl import models, novelty
-from hitl.errors import UnknownRowError
-from hitl.explain import text
-from hitl.models import Model
-from hitl.novelty import Detector
+from hitl.errors import TamperedExplanationError, TamperedModelError, UnknownRowError
+from hitl.explain.keys import FORMAT, canonical, changes, key_of, plain
 from hitl.store import Store, Work
+from hitl.workflow import evidence
 from hitl.workflow.catalogue import Stored, stored
-from hitl.workflow.materials import Materials
 from hitl.workspaces import Workspace
 
-NEIGHBOURS = 10
-BACKGROUND_ROWS = 5_000
-REASONS_SHOWN = 4
+EVERYTHING = "all"
+"""The method under which a case's explanation is kept: all of it."""
+
+PORTION = 5
+"""Cases explained ahead in one go."""
 
 
 def case(store: Store, workspace: Workspace, instance_id: str) -> dict[str, Any]:
@@ -38,17 +35,18 @@ def case(store: Store, workspace: Workspace, instance_id: str) -> dict[str, Any]
             f"There is no case {instance_id!r} in {workspace.title}.",
             "Pick one from the table on Monitor, or check the link.",
         )
-    row = {str(name): _plain(value) for name, value in found.iloc[0].items()}
+    row: dict[str, Any] = plain(found.iloc[0].to_dict())
     return {**row, "features": json.loads(row["features"])}
 
 
 def explain(
     store: Store,
-    materials: Materials,
+    space: Workspace,
     instance_id: str,
     *,
     now_ms: int,
     model_id: str | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Explain a case under the model that scored it, or another stored one.
 
@@ -58,29 +56,30 @@ def explain(
     Returns
     -------
     dict
-        The fields of `evidence`.
+        The fields of `evidence.make`.
     """
-    space = materials.workspace
     found = case(store, space, instance_id)
     wanted = model_id or found["model_id"]
-    kept = store.rows("explanation", instance_id, wanted)
+    kept = store.rows("explanation", instance_id, wanted, EVERYTHING)
     if kept:
         return dict(json.loads(kept[0][0]))
+    current = stored(store, wanted)
     row = pd.DataFrame([found["features"]])
-    seed = case_seed(instance_id, wanted)
-    body = evidence(stored(store, wanted), row, materials.training, space, seed=seed)
+    body = evidence.make(current, evidence.recipe(current, row, space, seed=seed))
     record = {
-        "explanation_id": f"{instance_id}-{wanted}-{seed}",
+        "explanation_id": f"{instance_id}-{body['key']}",
         "workspace": space.name,
         "instance_id": instance_id,
         "model_id": wanted,
         "seed": seed,
-        "body": json.dumps(body),
+        "body": canonical(body),
         "explained_ms": now_ms,
+        "explanation_key": body["key"],
+        "method": EVERYTHING,
     }
 
     def keep(work: Work) -> str:
-        kept = work.rows("explanation", instance_id, wanted)
+        kept = work.rows("explanation", instance_id, wanted, EVERYTHING)
         if kept:  # somebody else was faster
             return str(kept[0][0])
         work.append("explanations", [record])
@@ -89,154 +88,107 @@ def explain(
     return dict(json.loads(store.write(keep)))
 
 
-def evidence(
-    current: Stored, row: pd.DataFrame, background: pd.DataFrame, space: Workspace, *, seed: int
-) -> dict[str, Any]:
-    """Gather what explains one row: contributions, their receipt, novelty and LIME.
+def explain_ahead(
+    store: Store, space: Workspace, *, now_ms: int, seed: int = 0, most: int = PORTION
+) -> int:
+    """Explain the most urgent waiting cases that have no explanation yet; say how many."""
+    waiting = store.rows("unexplained", space.name, most)
+    for instance_id, model_id in waiting:
+        explain(store, space, instance_id, now_ms=now_ms, model_id=model_id, seed=seed)
+    return len(waiting)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """An explanation made again, and whether it is the same to the last byte.
+
+    `changed` says which versions differ from those it was first made with.
+    """
+
+    body: dict[str, Any]
+    is_same: bool
+    changed: list[str]
+
+    @property
+    def sentence(self) -> str:
+        """What a replay found, for people."""
+        versions = f" Since then {'; '.join(self.changed)}." if self.changed else ""
+        if self.is_same:
+            return f"Replayed {self.body['key']}: the same to the last byte.{versions}"
+        return f"Replayed {self.body['key']}: it is NOT what was kept.{versions}"
+
+
+def replay(current: Stored, kept: Mapping[str, Any]) -> Replayed:
+    """Make a kept explanation again from its recipe.
 
     Parameters
     ----------
     current
-        Model and detector.
-    row
-        One row with the model's features.
-    background
-        Known rows that say what is usual; LIME perturbs around them.
-    seed
-        Seed of LIME.
+        The model the recipe names.
+    kept
+        What `explain` returned or a file holds.
 
-    Returns
-    -------
-    dict
-        ``score``, ``probability``, ``threshold``, ``base_value``, ``contributions`` (log-odds by
-        feature), ``residual``, ``table`` (largest contributions with value, typical range and
-        percentile), ``novelty``, ``nearest``, ``sentence``, ``reasons`` and ``lime``.
+    Raises
+    ------
+    TamperedModelError
+        If the model is not the one of the recipe.
+    TamperedExplanationError
+        If key and recipe do not belong together, or the known rows are others.
     """
-    model, detector = current.model, current.detector
-    whole = explaining.attribution(model, row)
-    table = explaining.contribution_table(model, row)
-    distance = float(novelty.distances(detector, row)[0])
-    sample = background.iloc[:: max(1, len(background) // BACKGROUND_ROWS)]
-    surrogate = explaining.lime(model, row, sample, seed=seed)
-    sentence = text.verdict_sentence(
-        whole.probability, model.threshold, distance, detector.limit, space.noun, space.positive
-    )
-    return {
-        **_unusual(model, detector, row, distance),
-        "model_id": current.model_id,
-        "score": whole.score,
-        "probability": whole.probability,
-        "threshold": model.threshold,
-        "base_value": whole.base_value,
-        "contributions": whole.contributions,
-        "residual": whole.residual,
-        "table": [{str(k): _plain(v) for k, v in r.items()} for r in table.to_dict("records")],
-        "sentence": sentence,
-        "reasons": _reasons(table, space),
-        "lime": asdict(surrogate),
-    }
+    recipe = _checked_recipe(kept)
+    wanted = recipe["model"]
+    if (current.model_id, current.model.sha256) != (wanted["id"], wanted["sha256"]):
+        raise TamperedModelError(
+            f"The explanation was made with model {wanted['id']} "
+            f"(SHA-256 {wanted['sha256'][:12]}…); this is {current.model_id} "
+            f"({current.model.sha256[:12]}…).",
+            "Give the model it was made with.",
+        )
+    if evidence.ground(current).background_sha256 != recipe["background_sha256"]:
+        raise TamperedExplanationError(
+            f"The known rows beside model {current.model_id} are not those the explanation was "
+            "made with.",
+            "Give the model's own detector.",
+        )
+    body = evidence.make(current, recipe)
+    is_same = all(canonical(body[name]) == canonical(kept.get(name)) for name in body)
+    return Replayed(body, is_same, changes(recipe["versions"]))
 
 
-def similar_cases(
-    store: Store, materials: Materials, instance_id: str, *, k: int = NEIGHBOURS
-) -> pd.DataFrame:
-    """Find the nearest past cases with what people decided and what came true.
+def replay_stored(store: Store, key: str) -> Replayed:
+    """Make an explanation of the database again.
 
-    Past cases are this workspace's decided cases, cases whose outcome arrived, and the rows the
-    first model was trained on. Left out are the case itself and the cases that still wait for a
-    decision: their outcome must not decide them.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``id``, ``distance`` (in standard deviations of the training rows), ``decision``,
-        ``truth`` (empty where unknown), ``known_from`` and the workspace's features.
+    Raises
+    ------
+    UnknownRowError
+        If no explanation has this key.
     """
-    space = materials.workspace
-    row = pd.DataFrame([case(store, space, instance_id)["features"]]).assign(id=instance_id)
-    features = list(space.features)
-    scale = (materials.training[features].mean(), materials.training[features].std())
-    return explaining.neighbours(
-        row, _past(store, materials), features=space.features, scale=scale, k=k, id_column="id"
-    )
+    found = store.rows("explanation_by_key", key)
+    if not found:
+        raise UnknownRowError(
+            f"There is no explanation {key} in the database.",
+            "Check the key, or give the file that `explain --json` wrote.",
+        )
+    _, model_id, body = found[0]
+    return replay(stored(store, model_id), json.loads(body))
 
 
-def case_seed(instance_id: str, model_id: str) -> int:
-    """Give each case and model one fixed seed, so an explanation can be made again."""
-    return int(hashlib.sha256(f"{instance_id}|{model_id}".encode()).hexdigest()[:8], 16) % 2**31
+def seen(store: Store, event_id: str) -> dict[str, Any] | None:
+    """Read what was on the screen when a decision was made; nothing if that was not kept."""
+    found = store.rows("shown_evidence", event_id)
+    return dict(json.loads(found[0][1])) if found else None
 
 
-def _past(store: Store, materials: Materials) -> pd.DataFrame:
-    space = materials.workspace
-    columns = list(dict.fromkeys((*space.features, *space.companions)))
-    known = materials.training[[space.id_column, space.label_column, *columns]]
-    past = known.rename(columns={space.id_column: "id", space.label_column: "truth"}).assign(
-        id=lambda rows: "row " + rows["id"].astype(str),
-        truth=lambda rows: np.where(rows["truth"] == 1, space.positive, space.negative),
-        decision="",
-        known_from="training",
-    )
-    seen = store.view("labelled_instances", workspace=space.name)
-    decided = store.view("decided_cases", workspace=space.name)
-    waiting = store.view("review_queue", workspace=space.name)["instance_id"]
-    seen = seen[~seen["instance_id"].isin(waiting)].reset_index(drop=True)
-    cases = pd.concat([_cases(seen, space), _cases(decided, space)], ignore_index=True)
-    if cases.empty:
-        return past
-    cases = cases.drop_duplicates("id", keep="last")
-    return pd.concat([past, cases], ignore_index=True)
-
-
-def _cases(rows: pd.DataFrame, space: Workspace) -> pd.DataFrame:
-    if rows.empty:
-        return pd.DataFrame()
-    features = pd.DataFrame([json.loads(f) for f in rows["features"]])
-    decided = rows["verdict"] if "verdict" in rows else pd.Series("", index=rows.index)
-    outcome = rows["outcome"] if "outcome" in rows else rows["is_positive"]
-    from_people = ("is_reviewed" in rows) & (rows.get("source", "outcome") != "outcome")
-    truth = [_word(value, space) for value in outcome]
-    return features.assign(
-        id=rows["instance_id"].to_numpy(),
-        truth=np.where(from_people, "", truth),
-        decision=decided.to_numpy(),
-        known_from="stream",
-    )
-
-
-def _word(value: Any, space: Workspace) -> str:
-    if value is None or value != value:
-        return ""
-    return space.positive if value else space.negative
-
-
-def _reasons(table: pd.DataFrame, space: Workspace) -> list[str]:
-    named = table[table["value"].notna()].head(REASONS_SHOWN)
-    return [
-        text.contribution_sentence(reason, space.noun, space.negative)
-        for _, reason in named.iterrows()
-    ]
-
-
-def _unusual(
-    model: Model, detector: Detector, row: pd.DataFrame, distance: float
-) -> dict[str, Any]:
-    flagged = models.flagged(model, row)
-    is_novel = distance > detector.limit
-    nearest = novelty.nearest(detector, row)
-    return {
-        "novelty": distance,
-        "novelty_limit": detector.limit,
-        "is_flagged": bool(flagged[0]),
-        "state": str(novelty.states(flagged, np.array([is_novel]))[0]),
-        "nearest": {
-            "id": str(nearest["neighbour_id"].iloc[0]),
-            "label": int(nearest["neighbour_class"].iloc[0]),
-            "distance": float(nearest["distance"].iloc[0]),
-        },
-    }
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value
+def _checked_recipe(kept: Mapping[str, Any]) -> dict[str, Any]:
+    recipe, key = kept.get("recipe"), kept.get("key")
+    if not isinstance(recipe, dict) or recipe.get("format") != FORMAT:
+        raise TamperedExplanationError(
+            "This holds no explanation of ours.", "Give what `explain --json` printed, whole."
+        )
+    if key_of(recipe) != key:
+        raise TamperedExplanationError(
+            f"Key and recipe do not belong together: the recipe's key is {key_of(recipe)}, "
+            f"{key} is written.",
+            "Take the file that `explain --json` wrote, unchanged.",
+        )
+    return recipe

@@ -287,7 +287,7 @@ def flips(
     )
     columns = list(dict.fromkeys((*space.features, *space.companions)))
     features = pd.DataFrame([json.loads(text) for text in found["features"]], columns=columns)
-    judged = _both(old.model, new.model, features.astype(float))
+    judged = _both(old.model, new.model, features[list(space.features)].astype(float))
     judged["change"] = judged["is_flagged"].map({True: "newly flagged", False: "no longer flagged"})
     shown = found[["instance_id", "occurred_ms", "outcome", "verdict"]]
     rows = pd.concat([shown, judged, features[list(space.companions)]], axis=1)

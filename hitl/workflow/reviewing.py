@@ -18,6 +18,7 @@ from hitl.errors import (
     MissingColumnsError,
     UnknownRowError,
 )
+from hitl.explain.keys import canonical, plain
 from hitl.store import Store, Work
 from hitl.workspaces import REASONS, UNSURE, Workspace
 
@@ -141,6 +142,7 @@ def decide(
     key: str,
     model_id: str = "",
     seconds: float = 0.0,
+    shown: Mapping[str, Any] | None = None,
     now_ms: int,
 ) -> None:
     """Record a decision on a claimed case.
@@ -155,6 +157,9 @@ def decide(
         Idempotency key of this submit: the same key again changes nothing.
     model_id
         The model whose score the person saw.
+    shown
+        What was on the screen, as plain values: ``explanation_key`` and the parts in their
+        order. It is kept beside the decision, word for word.
 
     Raises
     ------
@@ -180,6 +185,8 @@ def decide(
             "seconds": float(seconds),
         }
         settled = _settle(work, workspace, claimed, "decided", now_ms, **details)
+        if settled and shown is not None:
+            work.append("shown_evidence", [_shown(workspace, claimed, key, shown, now_ms)])
         # The same submit may have gone through elsewhere while this one waited for the case.
         return settled or _is_written(work, claimed, key)
 
@@ -423,6 +430,19 @@ def _event(workspace: Workspace, claimed: Claim, kind: str, now_ms: int) -> dict
         "source": "reviewer",
         "seconds": 0.0,
         "happened_ms": now_ms,
+    }
+
+
+def _shown(
+    workspace: Workspace, claimed: Claim, event_id: str, shown: Mapping[str, Any], now_ms: int
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "workspace": workspace.name,
+        "instance_id": claimed.instance_id,
+        "explanation_key": str(shown.get("explanation_key", "")),
+        "shown": canonical(plain(shown)),
+        "shown_ms": now_ms,
     }
 
 

@@ -139,7 +139,9 @@ def instance_table(
     """Turn stream rows into instances with ids that follow from their place."""
     space = materials.workspace
     steps = np.arange(first, first + len(batch))
-    columns = list(dict.fromkeys((*space.features, *space.companions)))
+    kept = batch[list(dict.fromkeys((*space.features, *space.companions, *space.sensitive)))]
+    for name in space.sensitive:  # JSON knows no NaN
+        kept = kept.assign(**{name: kept[name].astype(object).where(kept[name].notna(), None)})
     return pd.DataFrame(
         {
             "instance_id": [f"{space.name}-{run}-{step}" for step in steps],
@@ -152,7 +154,7 @@ def instance_table(
             "origin": batch["origin"].to_numpy(),
             "source_row": batch[space.id_column].to_numpy().astype("int64"),
             "weight": batch[space.weight_column].to_numpy().astype(float),
-            "features": [json.dumps(row) for row in batch[columns].to_dict("records")],
+            "features": [json.dumps(row) for row in kept.to_dict("records")],
         }
     )
 

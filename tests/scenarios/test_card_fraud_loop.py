@@ -76,7 +76,7 @@ def _decide_next(store: Store, cards: workflow.Materials) -> str:
     assert claimed is not None
     step = int(claimed.instance_id.rsplit("-", 1)[1])
     if step % 2:
-        evidence = workflow.explain(store, cards, claimed.instance_id, now_ms=NOW)
+        evidence = workflow.explain(store, cards.workspace, claimed.instance_id, now_ms=NOW)
         assert abs(evidence["residual"]) <= 1e-6
         assert len(workflow.similar_cases(store, cards, claimed.instance_id)) == 10
     verdict = "fraud" if cards.stream["Class"].iloc[step] == 1 else "legitimate"

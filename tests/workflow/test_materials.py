@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hitl import datasets, workflow
+from hitl import datasets, evaluation, fairness, models, workflow
 from hitl.errors import InputError, MissingColumnsError, MissingValuesError
-from hitl.workflow import Materials
+from hitl.workflow import Materials, Stored
 from hitl.workflow.materials import SHARES
-from hitl.workspaces import CARDS, STORY, Workspace
+from hitl.workspaces import CARDS, PAYMENTS, STORY, Workspace
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -123,3 +123,121 @@ def test_a_gap_in_the_weights_is_refused_before_it_is_trained_on(tmp_path: Path)
 def test_a_workspace_with_other_features_parts_the_same_rows(cards: Materials) -> None:
     other = workflow.materials(replace(CARDS, features=("V1",)), DATA)
     pd.testing.assert_frame_equal(other.stream, cards.stream)
+
+
+# Simulated payments
+
+
+def shares_by_part(rows: Materials) -> dict[str, pd.DataFrame]:
+    return {"training": rows.training, "test": rows.test, "stream": rows.stream}
+
+
+def test_payments_are_parted_by_time_and_all_of_them_are_used(payments: Materials) -> None:
+    training, test, stream = shares_by_part(payments).values()
+    assert training["time_s"].max() < test["time_s"].min()
+    assert test["time_s"].max() < stream["time_s"].min()
+    sizes = np.array([len(training), len(test), len(stream)])
+    assert sizes / sizes.sum() == pytest.approx(SHARES, abs=0.001)
+    assert payments.waiting.empty
+    assert set(stream["origin"]) == {"simulated"}
+
+
+def test_every_scenario_is_in_every_part_and_fraud_is_rare(payments: Materials) -> None:
+    for part in shares_by_part(payments).values():
+        assert set(part["scenario"]) == {0, 1, 2, 3}
+        assert part["is_fraud"].mean() == pytest.approx(0.008, abs=0.002)
+    assert payments.training["is_fraud"].sum() >= 150
+
+
+def test_corporate_travel_is_in_the_stream_alone_and_not_in_its_opening(
+    payments: Materials,
+) -> None:
+    for part in (payments.training, payments.test):
+        assert set(part["segment"]) == {"ordinary"}
+    travel = payments.stream["segment"] == "corporate travel"
+    assert travel.sum() > 150
+    assert np.flatnonzero(travel)[0] > PAYMENTS.opening_rows
+    assert (payments.stream["known"] == ~travel).all()
+
+
+def test_the_history_is_warm_before_the_first_used_payment(payments: Materials) -> None:
+    early = payments.training.head(400)
+    late = payments.stream.tail(400)
+    assert early["time_s"].min() >= 37 * 86_400
+    for name in ("customer_count_30d", "terminal_count_30d"):
+        assert early[name].mean() == pytest.approx(late[name].mean(), rel=0.2)
+    assert early["first_at_terminal"].mean() < 0.05
+    assert (early["terminal_risk_30d"] > 0).any()
+
+
+def test_planted_facts_come_with_the_rows(payments: Materials, cards: Materials) -> None:
+    assert len(payments.facts["compromised_terminals"]) >= 10
+    assert payments.facts["disparity"]["group"] == "18 to 29"
+    assert cards.facts == {}
+
+
+def test_without_the_disparity_the_page_says_that_none_is_planted(tmp_path: Path) -> None:
+    even = workflow.materials(PAYMENTS, tmp_path, disparity=False)
+    assert even.facts["disparity"] is None
+    assert "No disparity is planted" in even.workspace.sensitive_note
+    planted = workflow.materials(PAYMENTS, tmp_path)
+    assert planted.workspace == PAYMENTS
+    assert "A disparity is planted" in planted.workspace.sensitive_note
+
+
+def test_a_seed_gives_one_world_and_another_seed_another(payments: Materials) -> None:
+    again = workflow.materials(PAYMENTS, DATA)
+    pd.testing.assert_frame_equal(again.stream, payments.stream)
+    other = workflow.materials(PAYMENTS, DATA, seed=1)
+    assert not other.training.equals(payments.training)
+    assert other.source == "our simulator, seed 1"
+
+
+# What the first model of the payments makes of them
+
+
+def test_the_champion_catches_a_share_of_every_scenario(
+    payments: Materials, payments_champion: Stored
+) -> None:
+    stream = payments.stream[payments.stream["segment"] == "ordinary"]
+    probability = models.probabilities(payments_champion.model, stream)
+    found = evaluation.metrics(stream["is_fraud"], probability, payments_champion.model.threshold)
+    assert found["average_precision"] >= 0.5
+    assert found["recall"] >= 0.55
+    assert found["false_positive_rate"] <= 0.01
+    caught = pd.Series(models.flagged(payments_champion.model, stream)).groupby(
+        stream["scenario"].to_numpy()
+    )
+    assert (caught.mean()[[1, 2, 3]] >= 0.4).all()
+
+
+def test_the_champion_falsely_flags_travel_and_the_detector_finds_it(
+    payments: Materials, payments_champion: Stored
+) -> None:
+    travel = payments.stream[payments.stream["segment"] == "corporate travel"]
+    judged = workflow.predict(payments_champion, travel)
+    assert judged["is_flagged"].mean() >= 0.6
+    assert judged["is_novel"].mean() >= 0.95
+    test = workflow.predict(payments_champion, payments.test)
+    assert test["is_novel"].mean() <= 0.01
+
+
+def test_the_planted_disparity_is_shown_and_region_shows_none(
+    payments: Materials, payments_champion: Stored
+) -> None:
+    rows = payments.stream[payments.stream["age_band"].notna()]
+    flagged = models.flagged(payments_champion.model, rows)
+    table = fairness.by_group(rows["age_band"], flagged, rows["is_fraud"])
+    found = fairness.gap(table, "fpr")
+    assert (found.verdict, found.highest_group) == (fairness.GAP, "18 to 29")
+    table = fairness.by_group(rows["region"], flagged, rows["is_fraud"])
+    assert fairness.gap(table, "fpr").verdict != fairness.GAP
+
+
+def test_age_band_and_region_are_never_features(payments_champion: Stored) -> None:
+    private = {"age_band", "region", "customer", "terminal", "scenario", "segment", "is_fraud"}
+    for names in (PAYMENTS.features, payments_champion.model.features,
+                  payments_champion.detector.features, PAYMENTS.companions):  # fmt: skip
+        assert not {"age_band", "region"} & set(names)
+    assert not private & set(payments_champion.model.features)
+    assert set(PAYMENTS.immutable) <= set(PAYMENTS.features)
