@@ -10,12 +10,10 @@ frame.heading("Review", "Decide the cases the model flagged or had never seen, m
 
 # Read
 space = frame.workspace()
-store = resources.store()
-queue = store.view(
-    "review_queue", workspace=space.name, order=("-priority", "queued_ms", "instance_id")
-)
-log = store.view("decision_log", workspace=space.name, order=("-happened_ms", "instance_id"))
-claimed = workflow.held(store, space, frame.reviewer())
+state = frame.state()
+resources.look_ahead(space.name, state.settled, state.explanations)
+queue, log = reviewing.read(space.name, state)
+claimed = workflow.held(resources.store(), space, frame.reviewer())
 
 # Render and act
 with st.container(horizontal=True, vertical_alignment="center", key="backlog"):
@@ -25,7 +23,7 @@ reviewing.trouble()
 if claimed is None:
     reviewing.start(space, queue, st.query_params.get("case"))
 else:
-    reviewing.in_hand(space, claimed)
+    reviewing.in_hand(space, claimed, state)
 st.header("Waiting", anchor=False)
 reviewing.waiting(space, queue)
 st.header("Decisions", anchor=False)

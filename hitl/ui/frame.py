@@ -83,6 +83,12 @@ def workspace() -> Workspace:
     return WORKSPACES[st.session_state.get("workspace") or "cards"]
 
 
+def state() -> resources.State:
+    """Give the counts of the workspace's facts, as the strip of this run has read them."""
+    found: resources.State = st.session_state["_state"]
+    return found
+
+
 def reviewer() -> str:
     """Give the name of the person at the screen."""
     return str(st.session_state.get("reviewer") or "").strip() or _guest()
@@ -133,9 +139,16 @@ def _guest() -> str:
 
 def _strip() -> None:
     space = workspace()
-    counts = wording.loop_counts(resources.store(), space.name)
+    found = st.session_state["_state"] = resources.state(space.name)
+    counts = _loop_counts(space.name, found)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="strip"):
         for i, (page, label, help_text) in enumerate(wording.loop_links(counts)):
             if i:
                 st.markdown(":material/arrow_forward:", width="content")
             st.page_link(page, label=label, help=help_text, query_params={"workspace": space.name})
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _loop_counts(name: str, state: resources.State) -> dict[str, Any]:
+    del state
+    return wording.loop_counts(resources.store(), name)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import streamlit as st
 
 from hitl import drift, evaluation, explain, models, workflow
 from hitl.charts import streams
-from hitl.ui import frame, reasons, resources, wording
+from hitl.ui import frame, picking, resources, wording
 from hitl.ui.player import SPEEDS, Player
 from hitl.workspaces import Workspace
 
@@ -81,11 +82,17 @@ def has_ended(space: Workspace) -> bool:
 
 def live(space: Workspace, *, was_live: bool) -> None:
     """Draw everything that follows the stream, by itself while it plays."""
-    every = resources.settings()["tick_seconds"] if was_live else None
-    st.fragment(_live, run_every=every)(space, was_live)
+    cold = is_cold()
+    every = resources.settings()["tick_seconds"] if was_live or cold else None
+    st.fragment(_live, run_every=every)(space, was_live, cold)
 
 
-def _live(space: Workspace, was_live: bool) -> None:
+def is_cold() -> bool:
+    """Say whether this process has yet to load what scores; its first page is drawn without."""
+    return "lightgbm" not in sys.modules and not st.session_state.get("drawn_cold")
+
+
+def _live(space: Workspace, was_live: bool, was_cold: bool) -> None:
     rows = window(space)
     clock(rows, space)
     if space.name == "story":
@@ -95,7 +102,8 @@ def _live(space: Workspace, was_live: bool) -> None:
     else:
         _charts(rows, space)
     table(rows, space)
-    if was_live and not frame.is_live():
+    cold, st.session_state["drawn_cold"] = is_cold(), True
+    if (was_cold and not cold) or (was_live and not frame.is_live()):
         st.rerun()
 
 
@@ -208,7 +216,7 @@ def stream(rows: pd.DataFrame, space: Workspace) -> None:
     """Draw two features, score, novelty and truth over one time axis."""
     n = len(rows)
     st.header(f"The last {n} {space.noun}s" if n > 1 else f"The first {space.noun}", anchor=False)
-    options = list(dict.fromkeys((*space.features, *_numeric_companions(space))))
+    options = list(space.features)
     with st.container(horizontal=True, key="stream_features"):
         upper, lower = (
             st.selectbox(
@@ -235,7 +243,6 @@ def stream(rows: pd.DataFrame, space: Workspace) -> None:
 
 def stream_rows(rows: pd.DataFrame, upper: str, lower: str, space: Workspace) -> pd.DataFrame:
     """Lay out the window as the stacked chart wants it."""
-    constructed = rows["origin"] == "constructed"
     return pd.DataFrame(
         {
             "occurred_ms": rows["occurred_ms"].astype(float),
@@ -244,12 +251,12 @@ def stream_rows(rows: pd.DataFrame, upper: str, lower: str, space: Workspace) ->
             "probability": rows["probability"],
             "threshold": rows["threshold"],
             "novelty_times": rows["novelty"] / rows["novelty_limit"],
-            "truth": reasons.shown_truths(rows, space),
+            "truth": picking.shown_truths(rows, space),
             "state": rows["state"],
             "case": rows["instance_id"],
             "clock": [wording.event_time(ms) for ms in rows["occurred_ms"]],
             "decision": rows["verdict"].fillna("–"),
-            "origin": np.where(constructed, "constructed", "recorded"),
+            "origin": rows["origin"].replace("real", "recorded"),
         }
     )
 
@@ -324,6 +331,9 @@ def leanings(rows: pd.DataFrame, space: Workspace) -> None:
         anchor=False,
         help="Share of each feature in the absolute contributions (log-odds) over the window.",
     )
+    if is_cold():
+        st.markdown("This is worked out in a moment.")
+        return
     current = _champion_of(space)
     shares = _shares(space.name, current.model_id, rows["instance_id"].iloc[-1], rows)
     st.markdown(
@@ -384,27 +394,34 @@ def alerts(space: Workspace) -> None:
         "live_predictions", workspace=space.name, order=("-scored_ms",), limit=COUNTED_ROWS
     )
     n, flagged = len(scores), int((scores["probability"] >= threshold).sum())
-    found = expected(space, current, threshold)
+    found = {} if is_cold() else expected(space, current, threshold)
     with st.container(horizontal=True, key="alert_figures"):
         st.metric("Flagged", f"{flagged:,} of {n:,}", help="Of the newest rows scored so far.")
         st.metric(
             "Alerts per 10,000",
-            wording.number(found["alerts"]),
+            wording.number(found.get("alerts")),
             help=f"Expected at the natural share of {space.positive}, "
             f"{wording.share(space.prevalence)}.",
         )
         st.metric(
             "Expected precision",
-            wording.share(found["precision"]),
+            wording.share(found.get("precision")),
             help=f"Share of alerts that are {space.positive}, at its natural share.",
         )
-    st.markdown(
+    st.markdown(expected_sentence(found, space))
+    st.markdown(threshold_sentence(current, space))
+
+
+def expected_sentence(found: dict[str, float], space: Workspace) -> str:
+    """Say what a threshold finds and on which rows that was measured."""
+    if not found:
+        return "What to expect of this threshold is worked out in a moment."
+    return (
         f"Recall {wording.share(found['recall'])} and false alarms "
         f"{wording.share(found['false_positive_rate'])}, measured on the locked test set "
         f"({found['rows']:,} rows, {found['positives']:,} {space.positive}, weighted to their "
         "natural numbers)."
     )
-    st.markdown(threshold_sentence(current, space))
 
 
 def threshold_sentence(current: workflow.Stored, space: Workspace) -> str:
@@ -461,7 +478,7 @@ def table(rows: pd.DataFrame, space: Workspace) -> None:
     if listed.empty:
         st.caption("Nothing scored in this run. Choose All for what was scored before.")
         return
-    shown = reasons.case_table(listed, space)
+    shown = picking.case_table(listed, space)
     st.session_state["table_ids"] = shown["case"].tolist()
     st.dataframe(
         shown,
@@ -471,10 +488,10 @@ def table(rows: pd.DataFrame, space: Workspace) -> None:
         alt=f"{len(shown)} scored rows, newest first.",
         on_select=_open_row,
         selection_mode=["single-row", "single-cell"],
-        column_config=reasons.case_columns(space),
+        column_config=picking.case_columns(space),
     )
     st.caption(f"{len(shown):,} rows, newest first. A click opens the row in Explain.")
-    reasons.follow("_monitor_case")
+    picking.follow("_monitor_case")
 
 
 def _all(space: Workspace) -> pd.DataFrame:
@@ -487,17 +504,13 @@ def _all(space: Workspace) -> pd.DataFrame:
 
 
 def _open_row() -> None:
-    st.session_state["_monitor_case"] = reasons.clicked(
+    st.session_state["_monitor_case"] = picking.clicked(
         "scored_table", st.session_state["table_ids"]
     )
 
 
 def _set_speed(player: Player) -> None:
     player.speed = st.session_state["speed"]
-
-
-def _numeric_companions(space: Workspace) -> tuple[str, ...]:
-    return tuple(name for name in space.companions if name != space.time_column)
 
 
 def _draw(spec: dict[str, Any], rows: pd.DataFrame, *, key: str, alt: str) -> None:

@@ -441,9 +441,10 @@ def _cases(rows: pd.DataFrame, space: Workspace) -> pd.DataFrame:
 
 
 def _amounts(rows: pd.DataFrame, space: Workspace) -> dict[str, Any]:
-    if "Amount" not in rows:
+    if space.amount_column not in rows:
         return {}
-    return {f"Amount ({space.currency})": rows["Amount"].map(lambda amount: f"{amount:,.2f}")}
+    amounts = rows[space.amount_column].map(lambda amount: f"{amount:,.2f}")
+    return {f"Amount ({space.currency})": amounts}
 
 
 def _probabilities(rows: pd.DataFrame) -> dict[str, Any]:

@@ -4,13 +4,14 @@ import gc
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from hitl import settings as configuration
 from hitl import workflow
 from hitl.store import Store
+from hitl.ui.ahead import Ahead
 from hitl.ui.jobs import Job
 from hitl.ui.player import Player
 from hitl.workspaces import WORKSPACES
@@ -47,7 +48,12 @@ def store() -> Store:
 def materials(name: str) -> workflow.Materials:
     """Read a workspace's rows, and seed it when it is opened for the first time."""
     chosen = settings()
-    found = workflow.materials(WORKSPACES[name], Path(chosen["data_dir"]), seed=chosen["seed"])
+    found = workflow.materials(
+        WORKSPACES[name],
+        Path(chosen["data_dir"]),
+        seed=chosen["seed"],
+        disparity=chosen["payments_disparity"],
+    )
     workflow.seed(
         store(), found, seed=chosen["seed"], novelty_rate=chosen["novelty_rate"], now_ms=now_ms()
     )
@@ -61,11 +67,56 @@ def player(name: str) -> Player:
     share = settings()["audit_share"]
 
     def ingest(count: int, again: bool) -> workflow.Ingested:
-        return workflow.ingest(
+        found = workflow.ingest(
             store(), materials(name), count, now_ms=now_ms(), audit_share=share, again=again
         )
+        if found.cases:
+            ahead(name).wake()
+        return found
 
     return Player(ingest)
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda ahead: ahead.stop())
+def ahead(name: str) -> Ahead:
+    """Give the one thread that explains a workspace's waiting cases before they are opened."""
+    here, space = store(), WORKSPACES[name]
+    return Ahead(lambda: workflow.explain_ahead(here, space, now_ms=now_ms(), most=1))
+
+
+class State(NamedTuple):
+    """How many facts of each kind a workspace has.
+
+    Facts are only ever added, so equal counts mean that nothing has changed, and what was read
+    before may be shown again. `settled` leaves out the events that only say who works on a case.
+    """
+
+    predictions: int
+    outcomes: int
+    events: int
+    settled: int
+    explanations: int
+    promotions: int
+    comparisons: int
+
+
+def state(name: str) -> State:
+    """Count the facts of a workspace."""
+    return State(*store().rows("workspace_state", name)[0])
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def look_ahead(name: str, events: int, explanations: int) -> None:
+    """Explain what waits, once for each state of the queue."""
+    del events, explanations
+    ahead(name).wake()
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def champion_id(name: str, promotions: int) -> str:
+    """Read which model is in use."""
+    del promotions
+    return str(store().rows("champion_id", name)[0][0])
 
 
 @st.cache_resource(show_spinner=False)

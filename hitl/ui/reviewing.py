@@ -1,6 +1,6 @@
 """The Review page's parts: the case in hand, its two-key decision, and the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from hitl import workflow
 from hitl.errors import HitlError
-from hitl.ui import frame, reasons, resources, wording
+from hitl.ui import frame, reasons, resources, similar, wording
 from hitl.workflow import Claim
 from hitl.workflow.reviewing import EXPORTED, Decided, guarded, newest
 from hitl.workspaces import REASONS, Workspace
@@ -21,6 +21,16 @@ KEYS = {"fraud": "F", "legitimate": "L", "unsure": "U"}
 MS_PER_MINUTE = 60_000
 UNDO_MINUTES = 30
 """How long a decision stands beside its undo."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def read(name: str, state: resources.State) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read what waits and the decision log, once for each state of the workspace."""
+    del state
+    store, order = resources.store(), ("-happened_ms", "instance_id")
+    urgent = ("-priority", "queued_ms", "instance_id")
+    queue = store.view("review_queue", workspace=name, order=urgent)
+    return queue, store.view("decision_log", workspace=name, order=order)
 
 
 def backlog(queue: pd.DataFrame) -> str:
@@ -55,31 +65,66 @@ def start(space: Workspace, queue: pd.DataFrame, wanted: str | None) -> None:
         st.info(f"Case {wanted} does not wait for a decision; it may be decided or never queued.")
 
 
-def in_hand(space: Workspace, claimed: Claim) -> None:
-    """Show the claimed case: facts, similar cases and reasons beside the decision."""
-    store, rows = resources.store(), resources.materials(space.name)
+def in_hand(space: Workspace, claimed: Claim, state: resources.State) -> None:
+    """Show the claimed case, similar ones and what the model says, beside the decision."""
     with frame.errors_shown():
-        found = workflow.case(store, space, claimed.instance_id)
-        with st.spinner("Explaining this case …"):
-            evidence = workflow.explain(store, rows, claimed.instance_id, now_ms=resources.now_ms())
-    resources.settle("explanations")
+        found, evidence = reasons.gather(space, claimed.instance_id, state)
+    near = similar.near(claimed.instance_id, evidence, space, state, k=similar.COMPACT_ROWS)
     st.session_state.setdefault(f"opened-{claimed.instance_id}", resources.now_ms())
     with st.container(border=True, key="case"):
         reasons.header(found, evidence, space)
         left, right = st.columns([5, 4], gap="medium")
         with left:
-            reasons.similar(store, rows, claimed.instance_id, compact=True)
+            similar.compact(near, space)
         with right:
+            reasons.warning(evidence)
+            reasons.verdict(evidence)
             reasons.sentences(evidence)
-        _decision(space, claimed, found["model_id"])
+        _decision(space, claimed, shown(evidence, near))
 
 
-def _decision(space: Workspace, claimed: Claim, model_id: str) -> None:
+def shown(evidence: Mapping[str, Any], near: similar.Near) -> dict[str, Any]:
+    """Write down what a person sees of a case in hand, in the order of the screen.
+
+    Parameters
+    ----------
+    evidence
+        The fields of `workflow.explain`.
+    near
+        The similar cases beside it.
+
+    Returns
+    -------
+    dict
+        Plain values: ``explanation_key``, ``model_id``, ``score_shown``, ``order`` (the parts, as
+        they stand on the screen) and by part ``similar_sentence`` with ``similar`` (``id``,
+        ``distance``, ``decision``, ``truth``), ``warnings``, ``sentence`` with ``cost``, and
+        ``reasons`` with ``against`` and ``summary``.
+    """
+    raising, lowering = reasons.sides(evidence)
+    rows = near.table.rename(columns={"case": "id"})[["id", "distance", "decision", "truth"]]
+    return {
+        "explanation_key": evidence["key"],
+        "model_id": evidence["model_id"],
+        "score_shown": True,
+        "order": ["similar", *(["warnings"] if evidence["warnings"] else []), "verdict", "reasons"],
+        "similar_sentence": near.sentence,
+        "similar": rows.to_dict("records"),
+        "warnings": evidence["warnings"],
+        "sentence": evidence["sentence"],
+        "cost": evidence["cost"],
+        "reasons": raising,
+        "against": lowering,
+        "summary": evidence["summary"],
+    }
+
+
+def _decision(space: Workspace, claimed: Claim, seen: Mapping[str, Any]) -> None:
     chosen = st.session_state.get(_verdict_key(claimed))
     left, right = st.columns([5, 4], gap="medium")
     with left:
         _verdicts(space, claimed, chosen)
-        _reasons(space, claimed, chosen, model_id)
+        _reasons(space, claimed, chosen, seen)
     with right:
         st.text_area(
             "Note (optional)",
@@ -115,7 +160,7 @@ def _verdicts(space: Workspace, claimed: Claim, chosen: str | None) -> None:
         st.caption(f"Yours until {wording.wall_time(claimed.lease_until_ms)[11:16]} UTC")
 
 
-def _reasons(space: Workspace, claimed: Claim, chosen: str | None, model_id: str) -> None:
+def _reasons(space: Workspace, claimed: Claim, chosen: str | None, seen: Mapping[str, Any]) -> None:
     """Draw the reasons, before a verdict too: their keys must not be lost on a fast typist."""
     if chosen:
         st.markdown(f"**{chosen.capitalize()}**, because:")
@@ -128,7 +173,7 @@ def _reasons(space: Workspace, claimed: Claim, chosen: str | None, model_id: str
                 key=f"reason-{number}",
                 shortcut=str(number),
                 on_click=record,
-                args=(space, claimed, number, model_id),
+                args=(space, claimed, number, seen),
             )
 
 
@@ -150,8 +195,8 @@ def choose(claimed: Claim, verdict: str) -> None:
     st.session_state[_verdict_key(claimed)] = verdict
 
 
-def record(space: Workspace, claimed: Claim, number: int, model_id: str) -> None:
-    """Record the decision with the reason of this number and go on to the next case."""
+def record(space: Workspace, claimed: Claim, number: int, seen: Mapping[str, Any]) -> None:
+    """Record the decision with the reason of this number and what was seen; go on to the next."""
     verdict = _chosen(space, claimed)
     if verdict is None:
         st.session_state["review_trouble"] = "Choose F, L or U first, then the reason."
@@ -167,8 +212,9 @@ def record(space: Workspace, claimed: Claim, number: int, model_id: str) -> None
             reason=REASONS[verdict][number - 1],
             note=st.session_state.get(_note_key(claimed), ""),
             key=f"{claimed.instance_id}-{claimed.fence}-decided-{verdict}",
-            model_id=model_id,
+            model_id=seen["model_id"],
             seconds=(now - opened) / 1_000,
+            shown=seen,
             now_ms=now,
         )
         for name in (_verdict_key(claimed), _note_key(claimed), f"opened-{claimed.instance_id}"):
@@ -215,7 +261,7 @@ def last_decision(space: Workspace) -> None:
     It comes from the database, so a reload keeps it and an undo shows the decision before. An
     hour-old decision is no slip of the finger: after `UNDO_MINUTES` the line goes.
     """
-    decided = newest(resources.store(), space, frame.reviewer())
+    decided = _newest(space.name, frame.reviewer(), frame.state(), space)
     if decided is None:
         return
     if resources.now_ms() - decided.happened_ms > UNDO_MINUTES * MS_PER_MINUTE:
@@ -233,6 +279,12 @@ def last_decision(space: Workspace) -> None:
         on_click=take_back,
         args=(space, decided),
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _newest(name: str, reviewer: str, state: resources.State, _space: Workspace) -> Decided | None:
+    del name, state
+    return newest(resources.store(), _space, reviewer)
 
 
 def waiting(space: Workspace, queue: pd.DataFrame) -> None:

@@ -12,8 +12,9 @@ import streamlit as st
 from hitl import fairness
 from hitl.charts import comparison
 from hitl.explain import text
-from hitl.ui import resources, wording
-from hitl.workspaces import SECONDS_PER_HOUR, UNSURE, Workspace
+from hitl.ui import frame, resources, wording
+from hitl.workflow.materials import FIRST_DAY_MS
+from hitl.workspaces import SECONDS_PER_HOUR, UNSURE, WORKSPACES, Workspace
 
 NEWEST = 50_000
 """Rows that are read at most, newest first."""
@@ -21,10 +22,11 @@ NEWEST = 50_000
 
 @dataclass(frozen=True)
 class Segmenting:
-    """One way to part payments into groups."""
+    """One way to part payments into groups; of a person if a sensitive column says so."""
 
     title: str
     groups: Callable[[pd.DataFrame, Workspace], Any]
+    attribute: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,25 +43,31 @@ class Rate:
 
 
 def _amounts(rows: pd.DataFrame, space: Workspace) -> Any:
-    bands = fairness.amount_band(rows["Amount"])
+    bands = fairness.amount_band(rows[space.amount_column])
     names = [re.sub(r"\d+", rf"{space.currency}\g<0>", band, count=1) for band in bands.categories]
     return bands.rename_categories(dict(zip(bands.categories, names, strict=True)))
 
 
 def _hours(rows: pd.DataFrame, space: Workspace) -> Any:
     """Part by quarters of the day, or by hours when all rows lie in one quarter."""
-    del space
-    quarters = fairness.hour_band(rows["Time"])
+    time = rows[space.time_column]
+    quarters = fairness.hour_band(time)
     if quarters.codes.min() != quarters.codes.max():
         return quarters
-    hours = (rows["Time"] // SECONDS_PER_HOUR % 24).astype(int)
+    hours = (time // SECONDS_PER_HOUR % 24).astype(int)
     names = [f"{hour} to {hour + 1} h" for hour in range(24)]
     return pd.Categorical([names[hour] for hour in hours], categories=names, ordered=True)
+
+
+def _person(column: str) -> Segmenting:
+    title = column.replace("_", " ").capitalize()
+    return Segmenting(title, lambda rows, _: rows[column], column)
 
 
 SEGMENTINGS = {
     "Amount": Segmenting("Amount", _amounts),
     "Hour of day": Segmenting("Hour of day", _hours),
+    **{found.title: found for w in WORKSPACES.values() for found in map(_person, w.sensitive)},
 }
 
 RATES = (
@@ -104,7 +112,7 @@ def choose() -> str:
     """Let the person choose the segments; the choice stands in the URL."""
     chosen = st.radio(
         "Segments",
-        list(SEGMENTINGS),
+        offered(frame.workspace()),
         horizontal=True,
         key="segment",
         bind="query-params",
@@ -113,26 +121,40 @@ def choose() -> str:
     return chosen or "Amount"
 
 
+def offered(space: Workspace) -> list[str]:
+    """Name the ways to part this workspace's payments."""
+    return [
+        name
+        for name, found in SEGMENTINGS.items()
+        if not found.attribute or found.attribute in space.sensitive
+    ]
+
+
 def no_person(space: Workspace) -> None:
-    """Say that no attribute of a person is known, so that nobody reads one into the groups."""
-    st.info(space.sensitive_note, icon=":material/person_off:")
+    """Say what is known of persons, or that nothing is, so that nobody reads it into groups."""
+    icon = ":material/science:" if space.is_simulated else ":material/person_off:"
+    st.info(resources.materials(space.name).workspace.sensitive_note, icon=icon)
 
 
 def scored(space: Workspace) -> pd.DataFrame:
-    """Read the scored payments, each source row once, with amount and time as columns."""
+    """Read the scored payments with amount, time and what is known of persons as columns."""
     rows = resources.store().view(
         "scored_instances", workspace=space.name, order=("-scored_ms", "-run", "-step"),
         limit=NEWEST,
     )  # fmt: skip
     columns = pd.DataFrame(
-        [json.loads(body) for body in rows["features"]], columns=list(space.companions)
+        [json.loads(body) for body in rows["features"]],
+        columns=[space.amount_column, *space.sensitive],
     )
+    columns[space.time_column] = (rows["occurred_ms"] - FIRST_DAY_MS) / 1_000
     return rows.drop(columns="features").assign(**columns)
 
 
 def model_table(rows: pd.DataFrame, segmenting: Segmenting, space: Workspace) -> pd.DataFrame:
     """Count the model's flags by group, at natural prevalence; a payment played twice once."""
-    once = rows.drop_duplicates("source_row")
+    once = _known(rows.drop_duplicates("source_row"), segmenting)
+    if once.empty:
+        return pd.DataFrame()
     groups = segmenting.groups(once, space)
     return fairness.by_group(
         groups, once["is_flagged"].astype(bool), once["outcome"], weight=once["weight"]
@@ -141,11 +163,16 @@ def model_table(rows: pd.DataFrame, segmenting: Segmenting, space: Workspace) ->
 
 def people_table(rows: pd.DataFrame, segmenting: Segmenting, space: Workspace) -> pd.DataFrame:
     """Count people's decisions by group; unsure ones are neither right nor wrong."""
-    sure = rows[rows["verdict"].notna() & (rows["verdict"] != UNSURE)]
+    sure = _known(rows[rows["verdict"].notna() & (rows["verdict"] != UNSURE)], segmenting)
     if sure.empty:
         return pd.DataFrame()
     groups = segmenting.groups(sure, space)
     return fairness.by_group(groups, sure["verdict"] == space.positive, sure["outcome"])
+
+
+def _known(rows: pd.DataFrame, segmenting: Segmenting) -> pd.DataFrame:
+    """Leave out rows that belong to no person, so that they are not read as a group of people."""
+    return rows[rows[segmenting.attribute].notna()] if segmenting.attribute else rows
 
 
 def nothing_compared(space: Workspace) -> None:
@@ -199,6 +226,13 @@ def known_and_unknown(rows: pd.DataFrame, space: Workspace) -> None:
 
 def sides(model: pd.DataFrame, people: pd.DataFrame, segmenting: Segmenting) -> None:
     """Draw the model beside people: for each rate the verdict and the groups."""
+    if segmenting.attribute:
+        st.caption(
+            f"Rows without {segmenting.title.lower()} belong to no person; they are left out."
+        )
+    if model.empty:
+        st.info(f"No scored row has {segmenting.title.lower()} yet.", icon=":material/info:")
+        return
     left, right = st.columns(2, gap="large")
     left.header("The model's flags", anchor=False)
     right.header("People's decisions", anchor=False)
@@ -225,7 +259,7 @@ def _nothing_decided() -> None:
         "pages/review.py",
         label="Decide the waiting cases",
         icon=":material/arrow_forward:",
-        query_params={"workspace": "cards"},
+        query_params={"workspace": frame.workspace().name},
     )
 
 

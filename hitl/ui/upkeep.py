@@ -40,6 +40,7 @@ MAX_UNPACKED = 100_000_000
 def workspace_card(space: Workspace, rows: Materials) -> None:
     """Say what the workspace is and where its rows come from."""
     size = "the full public data set" if rows.is_full else "a bundled sample of the public data set"
+    size = "none of them real" if space.is_simulated else size
     st.header(f"Workspace: {space.title}", anchor=False)
     st.markdown(space.sentence)
     _facts(

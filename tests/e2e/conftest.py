@@ -8,7 +8,7 @@ import pytest
 
 from hitl import workflow
 from hitl.store import Store
-from hitl.workspaces import CARDS, REASONS, STORY
+from hitl.workspaces import CARDS, PAYMENTS, REASONS, STORY
 from tests import servers
 
 NOW = 1_790_000_000_000
@@ -16,7 +16,7 @@ NOW = 1_790_000_000_000
 
 @pytest.fixture(scope="session")
 def played_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cards played and decided, with a challenger compared; the story told to its end."""
+    """Cards played and decided, with a challenger compared; payments opened; the story told."""
     path = tmp_path_factory.mktemp("played") / "played.duckdb"
     data = servers.ROOT / "data"
     with Store(str(path)) as store:
@@ -26,6 +26,8 @@ def played_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decide(store, cards, 5)
         challenger = workflow.retrain(store, cards, seed=0, trained_by="ada", now_ms=NOW + 2)
         workflow.compare(store, cards, challenger, seed=0, now_ms=NOW + 3)
+        payments = workflow.materials(PAYMENTS, data)
+        workflow.seed(store, payments, seed=0, novelty_rate=0.001, now_ms=NOW)
         story = workflow.materials(STORY, data)
         workflow.play_story(store, story, seed_number=0, now_ms=NOW, novelty_rate=0.001)
     return path

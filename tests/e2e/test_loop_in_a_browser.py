@@ -34,7 +34,7 @@ def test_a_person_walks_the_whole_loop(
     open_first_row(page, "picker")
     expect(page.get_by_text(re.compile("lagged: the model gives")).first).to_be_visible()
     expect(page.get_by_text(re.compile("residual")).first).to_be_visible()
-    expect(page.get_by_text(re.compile("nearest .*known cases")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("nearest .*known payments")).first).to_be_visible()
 
     # Decide five with two keys each.
     go(page, "Review")

@@ -24,6 +24,13 @@ HEADINGS = {
 }
 
 
+FOCUSED = """(() => {
+  const part = document.activeElement.closest('[class*=st-key-]');
+  return part ? [...part.classList].find(name => name.startsWith('st-key-')) : '';
+})()"""
+"""The key of the part that has the keyboard."""
+
+
 @pytest.mark.parametrize("path", HEADINGS)
 def test_a_page_opened_first_shows_the_frame_and_works(
     path: str, played_database: Path, tmp_path: Path, context: "BrowserContext"
@@ -43,7 +50,7 @@ def test_a_page_opened_first_shows_the_frame_and_works(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("workspace", ["cards", "story"])
+@pytest.mark.parametrize("workspace", ["cards", "payments", "story"])
 def test_every_page_is_accessible(
     played_app: servers.App, browser: "Browser", tmp_path: Path, workspace: str, dark: bool
 ) -> None:
@@ -135,3 +142,33 @@ def test_a_reload_in_the_middle_of_a_case_keeps_the_name_and_the_case(
     page.reload()
     expect(name).to_have_value("Mina")
     expect(page.locator(".st-key-case_header")).to_have_text(case, use_inner_text=True)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_case_is_read_by_keyboard_down_to_how_its_second_opinion_was_made(
+    played_app: servers.App, browser: "Browser", dark: bool
+) -> None:
+    from playwright.sync_api import expect
+
+    window = chromium.new_context(browser, dark=dark)
+    page = chromium.open_page(window, f"{played_app.url}/explain?workspace=cards&case=cards-1-80")
+    expect(page.get_by_role("heading", name="A second opinion: LIME")).to_be_visible()
+    chromium.quiet(page)
+    reached = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+        if reached[-1] == "st-key-making":
+            break
+    parts = ["st-key-case_links", "st-key-similar_by", "st-key-similar", "st-key-lime_variant"]
+    assert [part for part in dict.fromkeys(reached) if part in parts] == parts
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("5. Is a shorter line enough?")).to_be_visible()
+    chromium.quiet(page)
+    page.locator(".st-key-similar_by input").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("alerts with the most similar reasons")).to_be_visible()
+    chromium.quiet(page)
+    trouble = chromium.axe_violations(page) + chromium.console_errors(page)
+    assert trouble + chromium.foreign_requests(page) == []
+    window.close()

@@ -1,5 +1,6 @@
 """The app in this process on a small database of its own, one for each test file."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from hitl import workflow
+from hitl.explain.text import JOINER
 from hitl.store import Store
 from hitl.ui import resources
+from hitl.workspaces import WORKSPACES
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = 2_000_000_000_000
@@ -52,8 +55,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         patch.setenv("HITL_DATA_DIR", str(ROOT / "data"))
         forget_everything()
         yield Home(folder)
-        for name in ("cards", "story"):
+        for name in WORKSPACES:
             resources.player(name).pause()
+            resources.ahead(name).stop()
         forget_everything()
 
 
@@ -77,4 +81,26 @@ def words(app: AppTest) -> str:
     """Give all a page says, one part a line."""
     parts = [*app.title, *app.header, *app.markdown, *app.caption, *app.info, *app.warning]
     metrics = [f"{m.label}: {m.value}" for m in app.metric]
-    return "\n".join([*(str(part.value) for part in (*parts, *app.error)), *metrics])
+    return unescaped("\n".join([*(str(part.value) for part in (*parts, *app.error)), *metrics]))
+
+
+def unescaped(markdown: str) -> str:
+    """Read escaped Markdown as a person sees it."""
+    return re.sub(r"\\([\W_])", r"\1", markdown).replace(JOINER, "")
+
+
+def count_model_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Write down every time the model is asked: for scores, contributions or leaves."""
+    from lightgbm import Booster
+
+    asked: list[str] = []
+    for name in ("predict", "predict_disable_shape_check"):
+        if hasattr(Booster, name):
+            real = getattr(Booster, name)
+
+            def counted(self, *given, _real=real, _name=name, **named):
+                asked.append(_name)
+                return _real(self, *given, **named)
+
+            monkeypatch.setattr(Booster, name, counted)
+    return asked

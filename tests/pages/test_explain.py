@@ -1,12 +1,12 @@
-import pandas as pd
+import json
+
 import pytest
 
 from hitl import workflow
 from hitl.charts.streams import HIDDEN
-from hitl.explain import RESIDUAL_LIMIT
-from hitl.ui import reasons, resources
-from hitl.workspaces import CARDS, REASONS, STORY
-from tests.pages.conftest import NOW, words
+from hitl.ui import resources, wording
+from hitl.workspaces import REASONS, STORY
+from tests.pages.conftest import NOW, count_model_calls, unescaped, words
 
 NOVEL, USUAL = "story-1-9", "story-1-1"
 
@@ -35,22 +35,29 @@ def test_an_unknown_case_is_an_error_with_a_way_on(open_page):
     assert len(app.dataframe[0].value) > 0
 
 
-def test_a_novel_case_warns_before_any_reason(open_page):
+def test_a_novel_case_warns_before_any_reason(open_page, home):
     app = open_page("explain", case=NOVEL)
     assert not app.exception
-    assert "Unlike anything in training" in app.warning[0].value
-    assert "Its novelty, how far it lies from known payments, is" in app.warning[0].value
-    assert "the limit is" in app.warning[0].value
-    assert "distance" not in app.warning[0].value
-    assert any("unlike anything in training: novelty" in m.value for m in app.markdown)
-    assert "The nearest known row is row" in app.warning[0].value
-    assert ".0 (" not in app.warning[0].value
+    warned = unescaped(app.warning[0].value)
+    assert warned.startswith("**Unlike anything in training: its distance from known payments is")
+    assert "times the limit of" in warned
+    assert "The nearest known payment is row" in warned
+    assert ".0, which was" not in warned
+    assert "V14 (an anonymous component) is" in warned
+    assert warned.endswith("read its probability and its reasons as a guess.")
+    evidence = kept(home, NOVEL)
+    assert warned.replace("**", "") == " ".join(evidence["warnings"])
+
+
+def kept(home, case_id):
+    """Read what is stored of a case."""
+    return json.loads(home.store.view("explanations", instance_id=case_id)["body"].iloc[0])
 
 
 def test_a_usual_case_has_no_warning(open_page):
     app = open_page("explain", case=USUAL)
     assert not app.warning
-    assert any("resembles known payments" in m.value for m in app.markdown)
+    assert "resembles known payments" in words(app)
 
 
 def test_the_parts_come_in_the_order_of_reading(open_page):
@@ -69,13 +76,150 @@ def test_the_receipt_says_that_the_parts_add_up(open_page):
     assert "residual" in receipt
 
 
-def test_lime_comes_with_its_own_figures_and_a_verdict(open_page):
-    said = words(open_page("explain", case=NOVEL))
-    assert "Local R²" in said
-    assert "LIME's own prediction" in said
-    assert "The model's prediction" in said
-    assert "5,000 samples" in said
-    assert any(verdict in said for verdict in ("-badge[", "do not use", "weak", "good"))
+def test_lime_comes_with_a_verdict_and_the_figures_it_rests_on(open_page, home):
+    app = open_page("explain", case=NOVEL)
+    local, stock = (kept(home, NOVEL)[name] for name in ("lime_local", "lime"))
+    assert f"{local['verdict']}] {local['why']}" in words(app)
+    assert [m.label for m in app.metric[:6]] == [
+        "Local R²",
+        "LIME's own prediction",
+        "The model's prediction",
+        "Stable over seeds",
+        "Overlap with contributions",
+        "Same direction",
+    ]
+    assert all(m.help.endswith((".", "explain.")) for m in app.metric[:6])
+    assert "1,000 samples each" in words(app)
+    app.radio(key="lime_variant").set_value("lime").run()
+    assert not app.exception
+    assert f"{stock['verdict']}] {stock['why']}" in words(app)
+    assert "5,000 samples each" in words(app)
+
+
+def test_how_lime_was_made_is_shown_with_the_rows_it_really_used(open_page, home):
+    app = open_page("explain", case=NOVEL)
+    app.radio(key="lime_variant").set_value("lime").run()
+    assert "1. The case" not in words(app)
+    app.session_state["making"] = True
+    app.run()
+    assert not app.exception
+    said = words(app)
+    for step in ("1. The case", "2. Changed", "3. How much", "4. A straight", "5. Is a shorter"):
+        assert f"**{step}" in said
+    stock = kept(home, NOVEL)["lime"]
+    assert f"kernel width {wording.number(stock['kernel_width'])}" in said
+    assert f"intercept {wording.number(stock['intercept'])}" in said
+    assert f"R² {wording.number(round(stock['r2'], 3))}" in said
+    assert "the features in the line: **2**" in said
+    rows = next(d.value for d in app.dataframe if "copy 1" in set(d.value.iloc[:, 0]))
+    assert rows.loc[0, "row"] == "the case"
+    assert rows.loc[0, "model, probability"] == pytest.approx(stock["model_prediction"])
+    assert rows.loc[0, "changed"] == 0
+
+
+def test_similar_cases_are_near_by_values_or_by_reasons(open_page, home):
+    app = open_page("explain", case=NOVEL)
+    by_values = app.dataframe[0].value
+    assert by_values["distance"].is_monotonic_increasing
+    assert NOVEL not in set(by_values["case"])
+    assert "nearest known payments were fraud" in words(app)
+    app.radio(key="similar_by").set_value("reasons").run()
+    assert not app.exception
+    assert "known alerts with the most similar reasons were fraud" in words(app)
+    by_reasons = app.dataframe[0].value
+    assert by_reasons["distance"].is_monotonic_increasing
+    assert NOVEL not in set(by_reasons["case"])
+    assert by_reasons["distance"].iloc[0] < by_values["distance"].iloc[0]
+
+
+def test_a_decision_is_seen_among_similar_cases_at_once(open_page, home):
+    case_id = "story-w-0"
+    before = open_page("explain", case="story-w-1").dataframe[0].value
+    claimed = workflow.claim(home.store, STORY, "Zoe", now_ms=NOW, instance_id=case_id)
+    workflow.decide(
+        home.store,
+        STORY,
+        claimed,
+        verdict="legitimate",
+        reason=REASONS["legitimate"][0],
+        key="seen at once",
+        now_ms=NOW,
+    )
+    after = open_page("explain", case="story-w-1").dataframe[0].value.set_index("case")
+    assert case_id not in set(before["case"])
+    assert after.loc[case_id, "decision"] == "legitimate"
+    workflow.undo(home.store, STORY, "Zoe", now_ms=NOW + 1)
+
+
+def test_waiting_cases_are_explained_ahead_and_opened_without_asking_the_model(
+    open_page, home, monkeypatch
+):
+    open_page("explain")
+    resources.ahead("story").wait(300)
+    waiting = home.store.view("review_queue", workspace="story")["instance_id"]
+    explained = home.store.view("explanations", workspace="story")["instance_id"]
+    assert set(waiting) <= set(explained)
+    asked = count_model_calls(monkeypatch)
+    for case_id in waiting[:3]:
+        app = open_page("explain", case=case_id)
+        app.run()
+        app.radio(key="lime_variant").set_value("lime").run()
+        app.radio(key="similar_by").set_value("reasons").run()
+        assert not app.exception
+    assert asked == []
+    offered = open_page("explain").dataframe[0].value.set_index("case")
+    assert set(offered.loc[[i for i in waiting if i in offered.index], "LIME"]) <= {
+        "good",
+        "weak",
+        "do not use",
+    }
+
+
+def test_the_counter_of_the_test_above_counts(home, monkeypatch):
+    asked = count_model_calls(monkeypatch)
+    workflow.predict(workflow.champion(home.store, "story"), home.materials("story").test.head(2))
+    assert asked
+
+
+def test_what_is_open_is_not_read_again_while_nothing_changes(open_page, home, monkeypatch):
+    app = open_page("explain", case=NOVEL)
+    resources.ahead("story").wait(300)
+    app.run()
+    read = []
+    real = type(home.store).view
+    monkeypatch.setattr(
+        type(home.store), "view", lambda *a, **k: read.append(a[1]) or real(*a, **k)
+    )
+    app.run()
+    assert read == []
+
+
+@pytest.mark.parametrize("workspace", ["cards", "payments"])
+def test_a_case_of_a_real_workspace_reads_from_warning_to_second_opinion(
+    open_page, home, workspace
+):
+    queue = home.materials(workspace) and home.store.view("review_queue", workspace=workspace)
+    case_id = queue.sort_values("priority")["instance_id"].iloc[-1]
+    app = open_page("explain", workspace, case=case_id)
+    assert not app.exception
+    assert not app.error
+    said, evidence = words(app), kept(home, case_id)
+    places = [
+        said.index(part)
+        for part in (
+            f"`{case_id}`",
+            evidence["sentence"],
+            evidence["cost"],
+            "nearest known payments",
+            evidence["told"][0]["sentence"],
+            "✓",
+            evidence["lime_local"]["why"],
+        )
+    ]
+    assert places == sorted(places)
+    if workspace == "payments":
+        assert "customer C" in said
+        assert "terminal T" in said
 
 
 def test_an_explanation_is_stored_once_and_read_back(open_page, home):
@@ -143,113 +287,3 @@ def test_a_case_that_was_never_queued_offers_no_review(open_page):
     labels = link_labels(open_page("explain", case=USUAL))
     assert "Review this case" not in labels
     assert "Back to Monitor" in labels
-
-
-# Parts
-
-
-def test_a_click_gives_the_id_the_table_was_drawn_with(monkeypatch):
-    state = {"table": {"selection": {"rows": [], "cells": [(1, "case")]}}}
-    monkeypatch.setattr(reasons.st, "session_state", state)
-    assert reasons.clicked("table", ["a", "b"]) == "b"
-    assert reasons.clicked("table", ["a"]) == ""
-
-
-def test_a_similar_case_opens_only_if_it_has_a_page(monkeypatch):
-    state = {
-        "similar": {"selection": {"rows": [0], "cells": []}},
-        "similar_ids": ["row 9035", "cards-1-7"],
-    }
-    monkeypatch.setattr(reasons.st, "session_state", state)
-    reasons._open_similar()
-    assert state["_similar_case"] == ""
-    state["similar"]["selection"] = {"rows": [], "cells": [(1, "case")]}
-    reasons._open_similar()
-    assert state["_similar_case"] == "cards-1-7"
-
-
-def test_a_click_on_the_list_names_its_case(monkeypatch):
-    state = {"picker": {"selection": {"rows": [0], "cells": []}}, "picked_ids": ["cards-1-7"]}
-    monkeypatch.setattr(reasons.st, "session_state", state)
-    reasons._open_picked()
-    assert state["_picked_case"] == "cards-1-7"
-
-
-def test_compact_similar_cases_lead_nowhere(home, monkeypatch):
-    drawn, said = {}, []
-    monkeypatch.setattr(reasons.st, "dataframe", lambda rows, **options: drawn.update(options))
-    monkeypatch.setattr(reasons.st, "caption", said.append)
-    reasons.similar(home.store, home.materials("story"), NOVEL, compact=True)
-    assert "on_select" not in drawn
-    assert drawn["column_config"]["distance"]["label"] == "distance, std. dev."
-    (caption,) = said
-    assert "standard deviations of the training rows" in caption
-    assert "click" not in caption
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome", "shown"),
-    [
-        ("open", True, HIDDEN),
-        ("claimed", False, HIDDEN),
-        ("open", None, "not known yet"),
-        ("claimed", float("nan"), "not known yet"),
-        ("decided", True, "fraud"),
-        (None, False, "legitimate"),
-        (None, None, "not known yet"),
-    ],
-)
-def test_only_the_truth_of_waiting_cases_is_hidden(status, outcome, shown):
-    row = {"status": status, "outcome": outcome}
-    assert reasons.shown_truth(row, CARDS) == shown
-    assert reasons.shown_truths(pd.DataFrame([row, row]), CARDS) == [shown, shown]
-
-
-def test_training_rows_are_known_and_not_decided():
-    found = pd.DataFrame({"truth": ["fraud", "", ""], "decision": ["", "legitimate", ""]})
-    assert reasons._similar_sentence(found, CARDS) == "1 of the 2 nearest known cases was fraud."
-
-
-@pytest.mark.parametrize(
-    ("residual", "holds"), [(0.0, True), (RESIDUAL_LIMIT, True), (2 * RESIDUAL_LIMIT, False)]
-)
-def test_a_broken_receipt_says_so(residual, holds):
-    evidence = {
-        "residual": residual,
-        "base_value": -1.0,
-        "contributions": {"V4": 1.0},
-        "score": 0.5,
-        "probability": 0.6,
-    }
-    assert ("does not add up" in reasons.receipt(evidence)) is not holds
-    assert reasons.receipt(evidence).endswith("✓") is holds
-
-
-def test_the_model_explained_is_named(home):
-    champion = home.store.view("champions", workspace="story")["model_id"].iloc[0]
-    assert "is in use" in reasons.which_model({"model_id": champion}, STORY)
-    assert champion in reasons.which_model({"model_id": "m-old"}, STORY)
-
-
-def test_reasons_that_are_none_say_so(monkeypatch):
-    said = []
-    monkeypatch.setattr(reasons.st, "markdown", said.append)
-    reasons.sentences({"reasons": []})
-    reasons.sentences({"reasons": ["V4 is high.", "V14 is low."]})
-    assert "no reason" in said[0]
-    assert said[1] == "1. V4 is high.\n2. V14 is low."
-
-
-@pytest.mark.parametrize(
-    ("value", "word"), [(None, "not known yet"), (True, "fraud"), (0, "legitimate")]
-)
-def test_truth_is_a_word(value, word):
-    assert reasons.truth_word(value, CARDS) == word
-
-
-def test_a_decided_case_names_who_decided(monkeypatch):
-    said = []
-    monkeypatch.setattr(reasons.st, "markdown", said.append)
-    case = {"verdict": "fraud", "reviewer": "Mina", "outcome": True, "status": "decided"}
-    reasons.standing(case, CARDS)
-    assert said == ["Decided **fraud** by Mina · truth: **fraud**"]

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import time
 
 import pandas as pd
@@ -8,7 +11,7 @@ from hitl.drift import KS
 from hitl.errors import StoreError
 from hitl.ui import monitoring, resources, wording
 from hitl.workspaces import CARDS, STORY
-from tests.pages.conftest import NOW, words
+from tests.pages.conftest import NOW, ROOT, words
 
 
 def button(app, label):
@@ -225,3 +228,33 @@ def test_speeds_are_words():
 
 def test_an_event_before_the_first_day_has_no_clock():
     assert wording.event_time(NOW - 10**12) == "before day 1"
+
+
+FIRST_PAGE = """
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file(sys.argv[1], default_timeout=90)
+app.query_params["workspace"] = "cards"
+app.run()
+heavy = [name for name in ("shap", "lime", "sklearn", "lightgbm") if name in sys.modules]
+said = [m.value for m in app.markdown if "worked out in a moment" in m.value]
+app.run()
+rest = [m.value for m in app.markdown if "worked out in a moment" in m.value]
+print(len(app.exception), heavy, len(said), len(rest), "lightgbm" in sys.modules)
+"""
+
+
+def test_the_first_page_of_a_process_loads_nothing_that_scores_and_the_next_has_it_all(
+    home, tmp_path
+):
+    home.play("cards", 5)
+    copy = home.store.backup(tmp_path / "copy.duckdb")
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PAGE, str(ROOT / "streamlit_app.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "HITL_DATABASE_URL": str(copy), "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.splitlines()[0] == "0 [] 2 0 True"

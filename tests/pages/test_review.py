@@ -9,7 +9,7 @@ from hitl import workflow
 from hitl.ui import resources, reviewing
 from hitl.workflow.reviewing import EXPORTED
 from hitl.workspaces import REASONS, STORY
-from tests.pages.conftest import NOW, words
+from tests.pages.conftest import NOW, count_model_calls, words
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +249,50 @@ def test_the_log_is_filtered_by_verdict_and_reviewer(home, open_page) -> None:
     assert {"Ada", "Bo"} <= set(log["Who"])
     page.multiselect(key="people_shown").set_value(["Bo"]).run()
     assert set(page.dataframe[-1].value["Who"]) == {"Bo"}
+
+
+def test_what_is_kept_beside_the_decision_is_what_the_page_said(home, open_page) -> None:
+    page = open_as(open_page, "Lea")
+    page.button(key="start").click().run()
+    case_id = workflow.held(resources.store(), STORY, "Lea").instance_id
+    said, similar = words(page), page.dataframe[0].value
+    page.button(key="verdict-unsure").click().run()
+    page.button(key="reason-1").click().run()
+    log = resources.store().view("decision_log", instance_id=case_id, reviewer="Lea")
+    (event_id,) = log["event_id"]
+    kept = workflow.seen(resources.store(), event_id)
+    stored = resources.store().view("explanations", instance_id=case_id)
+    assert [kept["explanation_key"]] == stored["explanation_key"].tolist()
+    assert kept["explanation_key"] == log["explanation_key"].iloc[0]
+    assert kept["model_id"] == stored["model_id"].iloc[0]
+    assert kept["score_shown"] is True
+    assert kept["order"] == ["similar", "warnings", "verdict", "reasons"]
+    assert kept["similar_sentence"] in said
+    assert f"**{kept['sentence']}** {kept['cost']}".strip() in said
+    assert " ".join(kept["warnings"]) in said.replace("**", "")
+    assert kept["summary"] in said
+    places = [said.index(f"{n}. {text}") for n, text in enumerate(kept["reasons"], 1)]
+    assert places == sorted(places)
+    assert len(places) == 2
+    assert all(text in said for text in kept["against"])
+    shown = similar.rename(columns={"case": "id"})[["id", "distance", "decision", "truth"]]
+    assert kept["similar"] == shown.to_dict("records")
+    page.button(key="undo").click().run()
+    page.button(key="release").click().run()
+
+
+def test_a_case_in_hand_asks_no_model_once_it_was_explained_ahead(
+    home, open_page, monkeypatch
+) -> None:
+    page = open_as(open_page, "Max")
+    resources.ahead("story").wait(300)
+    asked = count_model_calls(monkeypatch)
+    page.button(key="start").click().run()
+    page.run()
+    assert not page.exception
+    assert "the model gives" in words(page)
+    assert asked == []
+    page.button(key="release").click().run()
 
 
 def test_an_empty_queue_says_where_cases_come_from(home, open_page) -> None:
