@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hitl import datasets, evaluation, models, novelty, options, settings, workflow
+from hitl import datasets, dossier, evaluation, models, novelty, options, settings, workflow
 from hitl import store as storage
 from hitl.errors import (
     FileFormatError,
@@ -25,11 +26,16 @@ from hitl.errors import (
     StoreError,
     UnknownRowError,
 )
+from hitl.explain.differences import differences
 from hitl.workflow import folders
-from hitl.workspaces import WORKSPACES, workspace
+from hitl.workspaces import WORKSPACES, Workspace, plain_workspace, workspace
 
 WEIGHT = "weight"
 IDENTITIES = ("row", "id", "index")
+EXPLANATION_KEY = re.compile(r"x-[0-9a-f]{16}")
+ASIDE = ("row", "where", "difference")
+"""What a kept explanation holds beside what its key stands for."""
+
 COUNTS = ("rows", "false_positives", "false_negatives")
 
 
@@ -37,7 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; 0 when it is done, 2 on a mistake the user can put right."""
     given = options.parser(VERBS, __doc__).parse_args(arguments)
     try:
-        _tell(given.verb(given), as_json=given.json)
+        answer = given.verb(given)
+        failed = answer.pop("failed", False)
+        _tell(answer, as_json=given.json)
+        if failed:
+            _say(answer["said"])
+            return 2
     except HitlError as error:
         _say(" ".join(str(error).split()))
         return 2
@@ -57,7 +68,11 @@ def seed(given: argparse.Namespace) -> dict[str, Any]:
     chosen = _settings()
     spaces = [workspace(given.workspace)] if given.workspace else list(WORKSPACES.values())
     folder = Path(chosen["data_dir"])
-    found = [workflow.materials(space, folder, seed=chosen["seed"]) for space in spaces]
+    planted = chosen["payments_disparity"]
+    found = [
+        workflow.materials(space, folder, seed=chosen["seed"], disparity=planted)
+        for space in spaces
+    ]
     answer: dict[str, Any] = {}
     with _store(given.db, may_be_new=True) as store:
         for rows in found:
@@ -105,7 +120,7 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     parameters = options.parameters(given.param)
     folder = folders.model_folder(given.out)
     rows = datasets.read_table(Path(given.data))
-    features, weight, identity = _roles(given, rows)
+    features, categorical, weight, identity = _roles(given, rows)
     weighted = f", weighted by the column {weight}" if weight else ""
     _say(f"Training on {len(rows):,} rows with {len(features)} features{weighted} …")
     left_out = datasets.left_out(
@@ -118,15 +133,24 @@ def train(given: argparse.Namespace) -> dict[str, Any]:
     )
     named = ", ".join(f"{name} ({why})" for name, why in left_out.items())
     _say(f"Left out: {named or 'no column'}")
-    model = _fit(given, rows, features, weight, parameters)
+    model = _fit(given, rows, features, categorical, weight, parameters)
+    if model.missing:
+        _say(f"Missing values kept: {', '.join(_gap(rows[name]) for name in model.missing)}")
     detector = novelty.fit(
-        rows, features=features, label=given.label, id_column=identity, seed=given.seed
+        rows,
+        features=features,
+        categorical=categorical,
+        label=given.label,
+        id_column=identity,
+        seed=given.seed,
     )
     folders.save(model, detector, folder)
     return {
         "model_id": model.model_id,
         "folder": given.out,
         "features": list(features),
+        "categorical": list(categorical),
+        "missing": list(model.missing),
         "left_out": list(left_out),
         "rows": len(rows),
         "positives": int(rows[given.label].sum()),
@@ -182,33 +206,43 @@ def score(given: argparse.Namespace) -> dict[str, Any]:
 
 def explain(given: argparse.Namespace) -> dict[str, Any]:
     """Explain one row of a file, counted from 0."""
+    page = _dossier_path(given.dossier) if given.dossier else None
     current, rows = _opened(given)
     if not 0 <= given.row < len(rows):
         raise UnknownRowError(
             f"There is no row {given.row}.", f"Give a number from 0 to {len(rows) - 1}."
         )
+    space = _spoken(given, current.model.features)
     row = rows.iloc[[given.row]]
-    words = dataclasses.replace(
-        WORKSPACES["cards"], noun=given.noun, positive=given.positive, negative=given.negative
-    )
-    found = workflow.evidence(
-        current,
-        row,
-        novelty.reference_rows(current.detector),
-        words,
-        seed=_settings()["seed"],
-    )
-    nearest = novelty.nearest(current.detector, row, k=10)
-    found["neighbours"] = [
-        {
-            "id": near["neighbour_id"],
-            "label": int(near["neighbour_class"]),
-            "distance": float(near["distance"]),
-        }
-        for near in nearest.to_dict("records")
-    ]
-    found["row"] = given.row
-    return {**found, "said": "\n".join([found["sentence"], *found["reasons"]])}
+    recipe = workflow.recipe(current, row, space, method=given.method, seed=given.seed)
+    found = {
+        **workflow.make(current, recipe),
+        "row": given.row,
+        "where": {"model": given.model, "data": given.data},
+    }
+    if given.against:
+        found["difference"] = _difference(given, row, space, found)
+    _keep(found)
+    if page is not None:
+        _write_text(page, dossier.dossier_html({}, found, space))
+        _write_text(page.with_suffix(".json"), dossier.dossier_json({}, found, space))
+    return {**found, "said": _explained(found)}
+
+
+def replay(given: argparse.Namespace) -> dict[str, Any]:
+    """Make an explanation again, from its key or from the file that holds it."""
+    kept = _kept(given)
+    if kept is None:
+        with _store(given.db) as store:
+            found = workflow.replay_stored(store, given.key_or_file)
+        return {**found.body, "said": found.sentence, "failed": not found.is_same}
+    where: dict[str, Any] = kept.get("where") or {}
+    folder = given.model or where.get("model")
+    if not folder:
+        raise InputError("The file does not say where the model is.", "Name it with --model.")
+    found = workflow.replay(folders.load(Path(folder)), kept)
+    rest: dict[str, Any] = {name: kept[name] for name in ASIDE if name in kept}
+    return {**found.body, **rest, "said": found.sentence, "failed": not found.is_same}
 
 
 def decisions(given: argparse.Namespace) -> dict[str, Any]:
@@ -254,6 +288,86 @@ def sample(given: argparse.Namespace) -> dict[str, Any]:
     return {"rows": len(rows), "positives": positives, "out": given.out, "said": said}
 
 
+def _spoken(given: argparse.Namespace, features: tuple[str, ...]) -> Workspace:
+    """Give the words to explain in: a workspace's, or plain ones, with those named instead."""
+    space = workspace(given.workspace) if given.workspace else plain_workspace(features)
+    named = {name: getattr(given, name) for name, _ in options.WORDS}
+    return dataclasses.replace(space, **{name: word for name, word in named.items() if word})
+
+
+def _difference(
+    given: argparse.Namespace, row: pd.DataFrame, space: Workspace, new: dict[str, Any]
+) -> dict[str, Any]:
+    """Compare with an older model's view of the same row."""
+    other = folders.load(Path(given.against))
+    recipe = workflow.recipe(other, row, space, method="shap", seed=given.seed)
+    old = workflow.make(other, recipe)
+    found = dataclasses.asdict(differences(old, new))
+    return {"old_model": old["model_id"], "new_model": new["model_id"], **found}
+
+
+def _explained(found: dict[str, Any]) -> str:
+    lines = [found["sentence"], found["cost"], *found["reasons"]]
+    lines += [one["sentence"] for one in found.get("counterfactuals", [])[:1]]
+    lines += [found["difference"]["sentence"]] if "difference" in found else []
+    return "\n".join([line for line in lines if line] + [f"Key: {found['key']}"])
+
+
+def _keep(found: dict[str, Any]) -> None:
+    """Keep an explanation beside the data, so that its key alone is enough to replay it."""
+    folder = _kept_folder()
+    where = {name: str(Path(path).resolve()) for name, path in found["where"].items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_text(
+            folder / f"{found['key']}.json",
+            json.dumps(_plain({**found, "kept_where": where}), allow_nan=False),
+        )
+    except OSError as error:
+        _say(f"{folder} cannot be written ({error.strerror}): keep the output to replay it.")
+
+
+def _kept(given: argparse.Namespace) -> dict[str, Any] | None:
+    """Read the explanation that a file or a key names; nothing if the key is in the database."""
+    named = Path(given.key_or_file)
+    kept = _kept_folder() / f"{given.key_or_file}.json"
+    is_key = EXPLANATION_KEY.fullmatch(given.key_or_file) is not None
+    if is_key and not kept.is_file():
+        return None
+    path = kept if is_key else named
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise FileFormatError(
+            f"{path} is not JSON: {error}.", "Give what `explain --json` printed, whole."
+        ) from error
+    if isinstance(found, dict) and "key" not in found:
+        found = found.get("evidence", found)  # a case file
+    if not isinstance(found, dict):
+        raise FileFormatError(
+            f"{path} holds no explanation.", "Give what `explain --json` printed."
+        )
+    if "kept_where" in found and given.model is None:
+        given.model = found["kept_where"]["model"]
+    return found
+
+
+def _kept_folder() -> Path:
+    return Path(_settings()["data_dir"]) / "explanations"
+
+
+def _dossier_path(name: str) -> Path:
+    path = _in_a_folder(name)
+    if path.suffix != ".html":
+        raise FileFormatError(f"{path.name} does not end with .html.", "Name it FILE.html.")
+    return path
+
+
+def _write_text(path: Path, content: str) -> None:
+    with _whole(path) as partial:
+        partial.write_text(content, encoding="utf-8")
+
+
 def _settings() -> dict[str, Any]:
     return settings.load(os.environ)
 
@@ -275,39 +389,60 @@ def _opened(
     current = folders.load(Path(given.model))
     features = current.model.features
     identity = _identity(rows, (*features, label))
-    datasets.check_rows(rows, features=features, label=label, id_column=identity)
+    models.check(current.model, rows, label=label, id_column=identity)
     return current, rows
 
 
 def _roles(
     given: argparse.Namespace, rows: pd.DataFrame
-) -> tuple[tuple[str, ...], str | None, str | None]:
-    """Decide what each column is for: features, weight and id; refuse what cannot be used."""
+) -> tuple[tuple[str, ...], tuple[str, ...], str | None, str | None]:
+    """Decide what each column is for: features, which are names, weight and id."""
     if given.time and given.time not in rows.columns:
         raise MissingColumnsError(
             f"There is no time column {given.time}.", f"The columns are: {', '.join(rows.columns)}."
         )
-    listed = _listed(given)
-    taken = (*listed, given.label, given.time)
+    listed, named = _listed(given, "features"), _listed(given, "categorical")
+    datasets.check_rows(rows, features=named, categorical=named, missing=named)
+    taken = (*listed, *named, given.label, given.time)
     weight, identity = _weight(rows, taken), _identity(rows, taken)
-    features = listed or datasets.default_features(
-        rows, label=given.label, time=given.time, id_column=identity, weight=weight
+    numbers = listed or datasets.default_features(
+        rows.drop(columns=list(named)),
+        label=given.label,
+        time=given.time,
+        id_column=identity,
+        weight=weight,
     )
-    datasets.check_rows(rows, features=features, label=given.label, id_column=identity)
-    return features, weight, identity
+    features = tuple(dict.fromkeys((*numbers, *named)))
+    if not listed:
+        features = tuple(name for name in rows.columns if name in features)
+    datasets.check_rows(
+        rows,
+        features=features,
+        label=given.label,
+        id_column=identity,
+        categorical=named,
+        missing=features,
+    )
+    return features, named, weight, identity
 
 
-def _listed(given: argparse.Namespace) -> tuple[str, ...]:
-    if given.features is None:
+def _listed(given: argparse.Namespace, option: str) -> tuple[str, ...]:
+    """Read the column names an option lists."""
+    text = getattr(given, option)
+    if text is None:
         return ()
-    names = tuple(name.strip() for name in given.features.split(",") if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise InputError("--features names no column.", "Write it as V4,V14, or leave it out.")
+        raise InputError(f"--{option} names no column.", "Write it as V4,V14, or leave it out.")
     for name in names:
         if names.count(name) > 1 or name in (given.label, given.time):
             use = "named twice" if names.count(name) > 1 else "the label or the time"
-            raise InputError(f"{name} is {use} and cannot be a feature.", "Change --features.")
+            raise InputError(f"{name} is {use} and cannot be a feature.", f"Change --{option}.")
     return names
+
+
+def _gap(column: pd.Series) -> str:
+    return f"{column.name} ({int(column.isna().sum()):,} rows)"
 
 
 def _weight(rows: pd.DataFrame, taken: tuple[str | None, ...]) -> str | None:
@@ -336,6 +471,7 @@ def _fit(
     given: argparse.Namespace,
     rows: pd.DataFrame,
     features: tuple[str, ...],
+    categorical: tuple[str, ...],
     weight: str | None,
     parameters: dict[str, Any],
 ) -> models.Model:
@@ -345,6 +481,7 @@ def _fit(
         return models.fit(
             rows,
             features=features,
+            categorical=categorical,
             label=given.label,
             weight=weight,
             seed=given.seed,
@@ -424,7 +561,7 @@ def _now_ms() -> int:
     return int(datetime.now(UTC).timestamp() * 1_000)
 
 
-VERBS = (seed, demo, train, evaluate, score, explain, decisions, backup, restore, sample)
+VERBS = (seed, demo, train, evaluate, score, explain, replay, decisions, backup, restore, sample)
 
 
 if __name__ == "__main__":

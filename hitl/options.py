@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hitl.errors import InputError
+from hitl.explain.keys import METHODS
 
 Verb = Callable[[argparse.Namespace], dict[str, Any]]
 
 SEEDS = 2**31
 WORDS = (
-    ("noun", "row", "what one row is, such as payment"),
-    ("positive", "positive", "what label 1 means, such as fraud"),
-    ("negative", "negative", "what label 0 means, such as legitimate"),
+    ("noun", "what one row is, such as payment"),
+    ("positive", "what label 1 means, such as fraud"),
+    ("negative", "what label 0 means, such as legitimate"),
 )
-"""Options of `explain` that name what its sentences speak of, with their defaults."""
+"""Options of `explain` that name what its sentences speak of."""
 
 
 def parser(verbs: Sequence[Verb], description: str | None) -> argparse.ArgumentParser:
@@ -44,10 +45,10 @@ def parser(verbs: Sequence[Verb], description: str | None) -> argparse.ArgumentP
     child.add_argument("--label", required=True)
     child = verb("score", "MODEL", "DATA")
     child.add_argument("--out", required=True, metavar="FILE")
-    child = verb("explain", "MODEL", "DATA")
-    child.add_argument("--row", type=int, required=True, metavar="N", help="counted from 0")
-    for name, default, meaning in WORDS:
-        child.add_argument(f"--{name}", type=_word, default=default, metavar="WORD", help=meaning)
+    _explain_options(verb("explain", "MODEL", "DATA"))
+    child = verb("replay", "KEY_OR_FILE")
+    child.add_argument("--model", metavar="MODEL_DIR", help="where the model lies now, if it moved")
+    child.add_argument("--db", metavar="PATH")
     child = verb("decisions")
     child.add_argument("direction", choices=("export", "import"))
     child.add_argument("file", metavar="FILE")
@@ -64,10 +65,24 @@ def parser(verbs: Sequence[Verb], description: str | None) -> argparse.ArgumentP
     return whole
 
 
+def _explain_options(child: argparse.ArgumentParser) -> None:
+    child.add_argument("--row", type=int, required=True, metavar="N", help="counted from 0")
+    child.add_argument("--method", choices=METHODS, default="all", help="default: all of them")
+    child.add_argument("--seed", type=_seed, default=0)
+    child.add_argument("--against", metavar="MODEL_DIR", help="say what an older model thought")
+    child.add_argument("--dossier", metavar="FILE.html", help="write the case file, and its JSON")
+    child.add_argument("--workspace", metavar="NAME", help="speak as this workspace does")
+    for name, meaning in WORDS:
+        child.add_argument(f"--{name}", type=_word, metavar="WORD", help=meaning)
+
+
 def _train_options(child: argparse.ArgumentParser) -> None:
     child.add_argument("--label", required=True, metavar="COLUMN")
     child.add_argument("--time", metavar="COLUMN", help="left out of the features")
     child.add_argument("--features", metavar="a,b", help="default: every other number column")
+    child.add_argument(
+        "--categorical", metavar="a,b", help="features that are names: text, or codes as text"
+    )
     child.add_argument("--seed", type=_seed, default=0)
     child.add_argument("--budget", type=float, default=0.001, help="legitimate rows it may flag")
     child.add_argument("--rounds", type=int, default=200, help="trees")

@@ -5,12 +5,9 @@ import os
 import pickle
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,77 +20,9 @@ from hitl.errors import FeatureMismatchError
 from hitl.store import Store
 from hitl.workflow import folders
 from hitl.workspaces import CARD_FEATURES, STORY
+from tests.terminal import SAMPLE, Run, check_refused, in_a_shell
 
-ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "data" / datasets.SAMPLE_FILE
 QUICK = ("--rounds", "20", "--budget", "0.01")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One call of `main`: its code and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def answer(self) -> Any:
-        return json.loads(self.out, parse_constant=_not_json)
-
-
-def _not_json(name: str) -> float:
-    raise AssertionError(f"{name} is not JSON")
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Call `main` in this process, with the bundled data and a database of its own."""
-    for name in [name for name in os.environ if name.startswith("HITL_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HITL_DATA_DIR", str(SAMPLE.parent))
-    monkeypatch.setenv("HITL_DATABASE_URL", str(tmp_path / "default" / "x.duckdb"))
-
-    def call(*arguments: object) -> Ran:
-        capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return Ran(code, printed.out, printed.err)
-
-    return call
-
-
-def in_a_shell(*arguments: object, cwd: Path = ROOT, **options: Any) -> Ran:
-    """Run `python -m hitl` in a process of its own."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("HITL_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "hitl", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**env, "PYTHONPATH": str(ROOT)},
-        check=False,
-        **options,
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
-
-
-def check_refused(ran: Ran, *said: str) -> None:
-    """Fail unless a mistake ended in code 2, nothing on stdout and one sentence with a hint."""
-    assert ran.code == 2, ran
-    assert ran.out == ""
-    *logs, sentence = ran.err.strip().splitlines()
-    assert all(log.endswith("…") or log.startswith("Left out: ") for log in logs), ran.err
-    assert "Traceback" not in ran.err
-    for words in said:
-        assert words in sentence
-    assert re.search(r"\. [A-Z–-].+$", sentence), f"no hint: {sentence}"
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -416,8 +345,133 @@ def test_help_names_every_verb_with_its_sentence(run: Run) -> None:
     ran = run("--help")
     assert ran.code == 0
     listed = re.findall(r"^    (\w+)\s+[A-Z]", ran.out, re.MULTILINE)
-    assert listed == ["seed", "demo", "train", "evaluate", "score", "explain", "decisions",
-                      "backup", "restore", "sample"]  # fmt: skip
+    assert listed == ["seed", "demo", "train", "evaluate", "score", "explain", "replay",
+                      "decisions", "backup", "restore", "sample"]  # fmt: skip
+
+
+# --- text and gaps
+
+
+def wild(rows: pd.DataFrame) -> pd.DataFrame:
+    """The small rows with a column of text that tells something, gaps, and a constant."""
+    rng = np.random.default_rng(0)
+    rows = rows.assign(
+        shop=np.where((rows["Class"] == 1) & (rng.random(len(rows)) < 0.7), "phone", "web"), one=1
+    )
+    rows.loc[::7, "shop"] = None
+    rows.loc[::5, "V14"] = np.nan
+    return rows
+
+
+@pytest.fixture(scope="module")
+def untamed(parts: list[pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `wild.csv` and a model of it."""
+    made = tmp_path_factory.mktemp("wild")
+    data = csv(wild(small(parts)), made / "wild.csv")
+    assert main(["train", str(data), "--label", "Class", "--time", "Time", "--categorical",
+                 "shop", "--out", str(made / "m"), *QUICK]) == 0  # fmt: skip
+    return made
+
+
+def test_training_takes_named_text_and_keeps_gaps(
+    run: Run, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    data = csv(wild(rows), tmp_path / "d.csv")
+    ran = run("train", data, "--label", "Class", "--time", "Time", "--categorical", "shop",
+              "--out", tmp_path / "m", "--json", *QUICK)  # fmt: skip
+    answer = ran.answer
+    assert answer["features"] == ["V4", "V14", "shop", "one"]
+    assert (answer["categorical"], answer["missing"]) == (["shop"], ["V14", "shop"])
+    assert "Missing values kept: V14 (132 rows), shop (95 rows)\n" in ran.err
+    current = folders.load(tmp_path / "m")
+    assert current.model.categories == {"shop": ("phone", "web")}
+    assert current.detector.measured == ("V4", "V14", "one")
+
+
+def test_listed_features_are_joined_by_the_categorical_ones(
+    run: Run, rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    data = csv(wild(rows), tmp_path / "d.csv")
+    ran = run("train", data, "--label", "Class", "--features", "V14,shop", "--categorical",
+              "shop,one", "--out", tmp_path / "m", "--json", *QUICK)  # fmt: skip
+    assert ran.answer["features"] == ["V14", "shop", "one"]
+    assert ran.answer["categorical"] == ["shop", "one"]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("", "--categorical names no column"),
+        ("shop,shop", "shop is named twice"),
+        ("Class", "Class is the label or the time"),
+        ("till", "Missing columns: till"),
+        ("row", "Column 'row' has 660 categories; 50 are allowed"),
+    ],
+)
+def test_columns_that_cannot_be_categories_are_named(
+    run: Run, rows: pd.DataFrame, tmp_path: Path, named: str, said: str
+) -> None:
+    data = csv(wild(rows), tmp_path / "d.csv")
+    check_refused(
+        run("train", data, "--label", "Class", "--categorical", named, "--out", tmp_path / "m"),
+        said,
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["d.csv"]
+
+
+def test_categories_alone_are_too_little(run: Run, rows: pd.DataFrame, tmp_path: Path) -> None:
+    data = csv(wild(rows)[["shop", "Class"]], tmp_path / "d.csv")
+    ran = run("train", data, "--label", "Class", "--categorical", "shop", "--out", tmp_path / "m")
+    check_refused(ran, "No numeric column is left to be a feature")
+
+
+def test_text_and_gaps_are_scored_and_measured(run: Run, untamed: Path, tmp_path: Path) -> None:
+    data, model = untamed / "wild.csv", models.load(untamed / "m", trusted=True)
+    rows = datasets.read_table(data)
+    assert run("score", untamed / "m", data, "--out", tmp_path / "s.csv").code == 0
+    scored = pd.read_csv(tmp_path / "s.csv")
+    assert scored["score"].to_numpy() == pytest.approx(models.scores(model, rows), abs=1e-9)
+    assert np.isfinite(scored["novelty"]).all()
+    assert scored["shop"].isna().tolist() == rows["shop"].isna().tolist()
+    turned = csv(rows[list(reversed(rows.columns))], tmp_path / "turned.csv")
+    assert run("score", untamed / "m", turned, "--out", tmp_path / "t.csv").code == 0
+    assert pd.read_csv(tmp_path / "t.csv")["score"].tolist() == scored["score"].tolist()
+    ran = run("evaluate", untamed / "m", data, "--label", "Class", "--json")
+    assert ran.answer["roc_auc"] == pytest.approx(
+        roc_auc_score(rows["Class"], scored["score"], sample_weight=rows["weight"])
+    )
+    assert ran.answer["roc_auc"] > 0.8
+
+
+def test_text_and_gaps_are_explained(run: Run, untamed: Path) -> None:
+    model, rows = (
+        models.load(untamed / "m", trusted=True),
+        datasets.read_table(untamed / "wild.csv"),
+    )
+    spoken: list[str] = []
+    for number in (0, 1, 5, 7, 35):
+        ran = run("explain", untamed / "m", untamed / "wild.csv", "--row", number, "--json")
+        found = ran.answer
+        total = found["base_value"] + sum(found["contributions"].values())
+        assert total == pytest.approx(models.scores(model, rows.iloc[[number]])[0], abs=1e-9)
+        assert found["residual"] <= 1e-6
+        shown = {line["feature"]: line for line in found["table"]}
+        shop, amount = rows.loc[number, ["shop", "V14"]]
+        assert shown["shop"]["value"] == ("missing" if pd.isna(shop) else shop)
+        assert shown["shop"]["percentile"] is None
+        assert 0 <= shown["shop"]["share"] <= 1
+        assert shown["V14"]["value"] == ("missing" if pd.isna(amount) else amount)
+        assert shown["one"]["contribution"] == 0
+        spoken += found["reasons"]
+        assert [near["id"] for near in found["neighbours"]] != []
+    assert any(reason.startswith("V14 is missing;") for reason in spoken)
+
+
+def test_gaps_the_model_never_saw_are_refused(run: Run, untamed: Path, tmp_path: Path) -> None:
+    rows = datasets.read_table(untamed / "wild.csv")
+    data = csv(rows.assign(V4=rows["V4"].where(rows.index != 3)), tmp_path / "d.csv")
+    ran = run("score", untamed / "m", data, "--out", tmp_path / "s.csv")
+    check_refused(ran, "Column 'V4' has 1 missing", "The model never saw such a value there")
 
 
 # --- broken data
@@ -445,9 +499,22 @@ BROKEN_ROWS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, 
     "header only": (lambda rows: rows.head(0), ("d.csv has no rows",)),
     "NaN": (
         with_a_gap,
-        ("Column 'V14' has 1 missing or infinite values", "in row 4, counted from 0"),
+        (
+            "Column 'V14' has 1 missing or infinite values, the first in row 4, counted from 0.",
+            "The model never saw such a value there",
+        ),
     ),
     "duplicate ids": (with_one_id_twice, ("Column 'row' holds", "more than once")),
+}
+GAPS_NOBODY_LEARNS = {
+    "infinite": (
+        lambda rows: rows.assign(V14=rows["V14"].where(rows.index != 4, np.inf)),
+        ("Column 'V14' has 1 missing or infinite values", "in row 4, counted from 0"),
+    ),
+    "nothing but gaps": (
+        lambda rows: rows.assign(V14=np.nan),
+        ("Column 'V14' has no value in any row", "Leave the column out"),
+    ),
 }
 BROKEN_LABELS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], tuple[str, ...]]] = {
     "one class": (lambda rows: rows.assign(Class=0), ("'Class' is 0 in all 660 rows",)),
@@ -465,11 +532,15 @@ BROKEN_FILES: dict[str, tuple[bytes, tuple[str, ...]]] = {
 TRAINS = ("--label", "Class", "--features", "V4,V14", "--rounds", "5")
 
 
-@pytest.mark.parametrize("name", [*BROKEN_ROWS, *BROKEN_LABELS])
+TRAINED_ON = BROKEN_ROWS | BROKEN_LABELS | GAPS_NOBODY_LEARNS
+del TRAINED_ON["NaN"]  # a model learns from gaps
+
+
+@pytest.mark.parametrize("name", TRAINED_ON)
 def test_rows_that_cannot_be_trained_on_are_refused_and_nothing_is_written(
     run: Run, rows: pd.DataFrame, tmp_path: Path, name: str
 ) -> None:
-    broken, said = (BROKEN_ROWS | BROKEN_LABELS)[name]
+    broken, said = TRAINED_ON[name]
     data = csv(broken(rows), tmp_path / "d.csv")
     check_refused(run("train", data, *TRAINS, "--out", tmp_path / "m"), *said)
     assert [path.name for path in tmp_path.iterdir()] == ["d.csv"]
@@ -819,7 +890,9 @@ def test_an_explanation_reads_as_sentences(run: Run, quick: Path, folder: Path) 
     call = ("explain", quick, folder / "small.csv", "--row", "3")
     found, said = run(*call, "--json").answer, run(*call)
     assert said.out == ""
-    assert said.err.splitlines() == [found["sentence"], *found["reasons"]]
+    changes = [found["counterfactuals"][0]["sentence"]]
+    key = f"Key: {found['key']}"
+    assert said.err.splitlines() == [found["sentence"], *found["reasons"], *changes, key]
 
 
 def test_an_explanation_speaks_of_rows_until_it_is_told_what_they_are(
@@ -834,10 +907,9 @@ def test_an_explanation_speaks_of_rows_until_it_is_told_what_they_are(
     assert all(" negative rows " in reason for reason in plain["reasons"])
     assert all(" dry days " in reason for reason in told["reasons"])
     assert not re.search("fraud|payment|legitimate", json.dumps(plain))
-    sentences = ("sentence", "reasons")
-    assert {k: v for k, v in plain.items() if k not in sentences} == {
-        k: v for k, v in told.items() if k not in sentences
-    }
+    numbers = ("score", "contributions", "lime", "lime_local", "neighbours", "alike", "nearest")
+    assert all(plain[name] == told[name] for name in numbers)
+    assert plain["key"] != told["key"]
 
 
 def test_an_empty_word_is_refused(run: Run, quick: Path, folder: Path) -> None:
@@ -982,7 +1054,7 @@ def test_an_unknown_workspace_is_named_with_those_there_are(
     run: Run, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     ran = run(*arguments, "--db", tmp_path / "new.duckdb")
-    check_refused(ran, "no workspace 'films'", "cards, story")
+    check_refused(ran, "no workspace 'films'", "cards, payments, story")
     assert list(tmp_path.iterdir()) == []
 
 
