@@ -18,6 +18,8 @@ def lines() -> list[Line]:
     rows = workflow.materials(CARDS, DATA)
     model = models.fit(rows.training, features=CARDS.features, weight=CARDS.weight_column)
     row = rows.test.iloc[[0]]
+    face = explain.scorer(model)
+    known = explain.prepare(face, rows.training)
     values = models.matrix(model.features, row)
     explainer = shap.TreeExplainer(models.booster(model))
     wide = shap.TreeExplainer(
@@ -37,7 +39,9 @@ def lines() -> list[Line]:
             models.booster(model)
         ).shap_values(values),
         "shap.TreeExplainer with a background of 100 rows": lambda: wide.shap_values(values),
-        "LIME, 5,000 perturbed rows": lambda: explain.lime(model, row, rows.training, seed=0),
+        "LIME, 5,000 perturbed rows": lambda: explain.shared_lime(
+            face, row, [explain.draw_sample(face, known, seed=0)]
+        ),
     }
     found = []
     for instead, call in pairs.items():

@@ -30,13 +30,24 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def cpu_seconds(call: Callable[[], Any]) -> float:
+    """Run something once and say how long it kept this program's processors busy."""
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
 def in_turns(
-    ours: Callable[[], Any], instead: Callable[[], Any], *, times: int
+    ours: Callable[[], Any],
+    instead: Callable[[], Any],
+    *,
+    times: int,
+    clock: Callable[[Callable[[], Any]], float] = seconds,
 ) -> tuple[float, float]:
     """Give the median seconds of both ways, after one unmeasured run of each."""
     ours()
     instead()
-    pairs = [(seconds(ours), seconds(instead)) for _ in range(times)]
+    pairs = [(clock(ours), clock(instead)) for _ in range(times)]
     mine, other = zip(*pairs, strict=True)
     return statistics.median(mine), statistics.median(other)
 
