@@ -37,6 +37,7 @@ TABLES_MEAN = {
     "predictions": "What a model said about a row; live is the score it got when it came in.",
     "explanations": "The evidence shown for a case under a model, as it was shown.",
     "outcomes": "What came true.",
+    "shown_evidence": "What was on the screen when a person decided, word for word.",
     "case_events": "What happened to a case: queued, claimed, released, decided, undone, imported.",
     "case_heads": "Where each case stands now; the only table that is updated.",
     "models": "Every model with its detector, as text.",
@@ -356,7 +357,7 @@ def test_a_benchmark_line_says_how_many_times_longer_the_other_way_takes() -> No
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones(capsys) -> None:
     assert benchmarks_main(["nonsense"]) == 2
-    assert "explaining, storing, ticking" in capsys.readouterr().out
+    assert "counterfactuals, dossiers, explaining, paging" in capsys.readouterr().out
 
 
 if __name__ == "__main__":

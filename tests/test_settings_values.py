@@ -7,7 +7,9 @@ import pytest
 from hitl.errors import InputError
 from hitl.settings import SETTINGS, load
 
-NUMBERS = [s for s in SETTINGS if isinstance(s.default, int | float) and s.name != "ephemeral"]
+NUMBERS = [
+    s for s in SETTINGS if isinstance(s.default, int | float) and not isinstance(s.default, bool)
+]
 
 
 def test_without_variables_every_setting_is_its_default():
@@ -75,3 +77,14 @@ def test_the_environment_comes_before_the_secrets():
     found = load({"HITL_THREADS": "4"}, secrets)
     assert (found["threads"], found["seed"]) == (4, 5)
     assert (found["ephemeral"], found["data_dir"]) == (True, "rows")
+
+
+@pytest.mark.parametrize(("given", "read"), [("no", False), ("0", False), ("YES", True)])
+def test_the_planted_disparity_can_be_switched_off(given, read):
+    assert load({})["payments_disparity"] is True
+    assert load({"HITL_PAYMENTS_DISPARITY": given})["payments_disparity"] is read
+
+
+def test_a_disparity_that_is_neither_on_nor_off_is_refused():
+    with pytest.raises(InputError, match="HITL_PAYMENTS_DISPARITY is 'maybe'"):
+        load({"HITL_PAYMENTS_DISPARITY": "maybe"})
