@@ -19,6 +19,7 @@ import pandas as pd
 from hitl import datasets, dossier, evaluation, models, novelty, options, settings, workflow
 from hitl import store as storage
 from hitl.errors import (
+    DataError,
     FileFormatError,
     HitlError,
     InputError,
@@ -26,16 +27,15 @@ from hitl.errors import (
     StoreError,
     UnknownRowError,
 )
+from hitl.explain.counterfactuals import counterfactual_sentence
 from hitl.explain.differences import differences
 from hitl.workflow import folders
+from hitl.workflow.explaining import ASIDE
 from hitl.workspaces import WORKSPACES, Workspace, plain_workspace, workspace
 
 WEIGHT = "weight"
 IDENTITIES = ("row", "id", "index")
 EXPLANATION_KEY = re.compile(r"x-[0-9a-f]{16}")
-ASIDE = ("row", "where", "difference")
-"""What a kept explanation holds beside what its key stands for."""
-
 COUNTS = ("rows", "false_positives", "false_negatives")
 
 
@@ -47,7 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         failed = answer.pop("failed", False)
         _tell(answer, as_json=given.json)
         if failed:
-            _say(answer["said"])
+            if given.json:
+                _say(answer["said"])
             return 2
     except HitlError as error:
         _say(" ".join(str(error).split()))
@@ -207,11 +208,7 @@ def score(given: argparse.Namespace) -> dict[str, Any]:
 def explain(given: argparse.Namespace) -> dict[str, Any]:
     """Explain one row of a file, counted from 0."""
     page = _dossier_path(given.dossier) if given.dossier else None
-    current, rows = _opened(given)
-    if not 0 <= given.row < len(rows):
-        raise UnknownRowError(
-            f"There is no row {given.row}.", f"Give a number from 0 to {len(rows) - 1}."
-        )
+    current, rows = _opened_at(given)
     space = _spoken(given, current.model.features)
     row = rows.iloc[[given.row]]
     recipe = workflow.recipe(current, row, space, method=given.method, seed=given.seed)
@@ -241,7 +238,7 @@ def replay(given: argparse.Namespace) -> dict[str, Any]:
     if not folder:
         raise InputError("The file does not say where the model is.", "Name it with --model.")
     found = workflow.replay(folders.load(Path(folder)), kept)
-    rest: dict[str, Any] = {name: kept[name] for name in ASIDE if name in kept}
+    rest: dict[str, Any] = {name: kept[name] for name in ASIDE[:3] if name in kept}
     return {**found.body, **rest, "said": found.sentence, "failed": not found.is_same}
 
 
@@ -308,7 +305,9 @@ def _difference(
 
 def _explained(found: dict[str, Any]) -> str:
     lines = [found["sentence"], found["cost"], *found["reasons"]]
-    lines += [one["sentence"] for one in found.get("counterfactuals", [])[:1]]
+    if "counterfactuals" in found:
+        nothing = [counterfactual_sentence(None, noun=found["recipe"]["words"]["noun"])]
+        lines += ([one["sentence"] for one in found["counterfactuals"]] or nothing)[:1]
     lines += [found["difference"]["sentence"]] if "difference" in found else []
     return "\n".join([line for line in lines if line] + [f"Key: {found['key']}"])
 
@@ -390,6 +389,24 @@ def _opened(
     features = current.model.features
     identity = _identity(rows, (*features, label))
     models.check(current.model, rows, label=label, id_column=identity)
+    return current, rows
+
+
+def _opened_at(given: argparse.Namespace) -> tuple[workflow.Stored, pd.DataFrame]:
+    """Read rows and a saved model for one row; what is wrong with the others does not matter."""
+    rows = datasets.read_table(Path(given.data))
+    if not 0 <= given.row < len(rows):
+        raise UnknownRowError(
+            f"There is no row {given.row}.", f"Give a number from 0 to {len(rows) - 1}."
+        )
+    current = folders.load(Path(given.model))
+    try:
+        models.check(current.model, rows.iloc[[given.row]])
+    except DataError:
+        models.check(
+            current.model, rows.iloc[: given.row + 1]
+        )  # its message counts the file's rows
+        raise
     return current, rows
 
 

@@ -922,10 +922,13 @@ def test_the_row_an_error_names_is_the_one_explain_takes(
     run: Run, quick: Path, rows: pd.DataFrame, tmp_path: Path
 ) -> None:
     data = csv(with_a_gap(rows), tmp_path / "gap.csv")
-    ran = run("explain", quick, data, "--row", 0)
+    ran = run("score", quick, data, "--out", tmp_path / "scored.csv")
     named = re.search(r"row (\d+), counted from 0", ran.err)
     assert named
     assert np.isnan(rows.pipe(with_a_gap).iloc[int(named[1])]["V14"])
+    check_refused(run("explain", quick, data, "--row", named[1]), f"row {named[1]}, counted from 0")
+    other = 0 if named[1] != "0" else 1
+    assert run("explain", quick, data, "--row", other).code == 0  # one gap spoils no other row
 
 
 @pytest.mark.parametrize("row", [-1, 660])

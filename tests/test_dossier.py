@@ -618,3 +618,13 @@ def test_the_page_prints_on_a4_and_nothing_is_wider_than_the_paper(context, tmp_
     }
     assert chromium.axe_violations(page) == []
     page.close()
+
+
+def test_a_waiting_case_gives_its_truth_away_by_nothing_it_carries() -> None:
+    waiting = {"instance_id": "cards-1-64", "status": "open", "features": {"Amount": 1.0}}
+    fraud = {**waiting, "outcome": True, "weight": 1.0, "source_row": 7, "arrived_ms": 5}
+    legitimate = {**waiting, "outcome": False, "weight": 14.4, "source_row": 9, "arrived_ms": 8}
+    for write in (dossier_json, dossier_html):
+        assert write(fraud, EVIDENCE, CARDS) == write(legitimate, EVIDENCE, CARDS)
+    decided = {**fraud, "status": "decided", "verdict": "fraud"}
+    assert json.loads(dossier_json(decided, EVIDENCE, CARDS))["case"]["weight"] == 1.0

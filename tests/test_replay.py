@@ -114,7 +114,10 @@ def test_a_changed_number_is_said_and_the_true_one_is_printed(
     ran_again = run("replay", changed(path, probability=0.5), "--json")
     assert ran_again.code == 2
     assert ran_again.out == ran.out
-    assert "it is NOT what was kept" in ran_again.err
+    assert "it is NOT what was kept: probability." in ran_again.err
+    added = run("replay", changed(path, decision="fraud"))
+    assert added.code == 2
+    assert added.err.count("it is NOT what was kept: decision.") == 1
 
 
 def test_another_version_of_a_library_is_said_not_hidden(

@@ -12,12 +12,17 @@ MOST_ROWS = 24
 """Rows of the longest table; points of a curve are thinned where they are drawn."""
 MOST_KEYS = 96
 
+TELLTALE = ("weight", "source_row", "arrived_ms")
+"""What gives a waiting case's truth away: its weight, its place in the file, its outcome."""
+
 
 def content(case: Parts, evidence: Parts, space: Workspace, made_ms: int | None) -> dict[str, Any]:
     """Gather what the file says, as plain values; the truth of a waiting case stays out."""
     shown = dict(case)
-    if waits(case) and case.get("outcome") is not None:
-        shown |= {"outcome": None, "outcome_hidden": True}
+    if waits(case):
+        shown = {name: value for name, value in case.items() if name not in TELLTALE}
+        if case.get("outcome") is not None:
+            shown |= {"outcome": None, "outcome_hidden": True}
     whole = {
         "case": shown,
         "evidence": dict(evidence),

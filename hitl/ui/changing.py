@@ -101,7 +101,10 @@ def fixed_sentence(evidence: Mapping[str, Any], space: Workspace) -> str:
         return "No feature is held fixed."
     named = grounds.plain_names(space, tuple(evidence["contributions"]))
     listed = "; ".join(named[name] for name in fixed)
-    return f"Held fixed, as nobody can change the past: {listed}."
+    return (
+        f"Left as they are: {listed}. Whatever else happened before is varied, to show what the "
+        "model reacts to."
+    )
 
 
 # Values tried by hand

@@ -30,13 +30,19 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "lime-local": {"samples": local.SAMPLES, "seeds": 3, "keep": local.KEEP},
     "counterfactual": {"answers": 3, "max_changed": 3},
     "neighbours": {"k": 10, "alerts": 1_000},
-    "curve": {"grid": 20, "sample": 30},
+    "curve": {"grid": 16, "sample": 20},
 }
 """How each method is run unless somebody says otherwise."""
 
 PARTS = tuple(PARAMETERS)
-OPENINGS = ("The", "This", "How", "Whether")
-"""Words a feature's name may begin with that are small inside a sentence."""
+OPENINGS = {
+    "The ": "the ",
+    "This ": "this ",
+    "How many ": "the number of ",
+    "How often ": "the number of times ",
+    "Whether ": "whether ",
+}
+"""How a feature's name begins, and how it begins inside a sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +207,20 @@ def make(current: Stored, recipe: Mapping[str, Any]) -> dict[str, Any]:
         body |= _MAKERS[part](base, values, contributions, how, recipe)
     if "alike" in body:
         body["neighbours"] = [
-            {"id": n["neighbour_id"], "label": n["neighbour_class"], "distance": n["distance"]}
+            {
+                "id": n["neighbour_id"],
+                "label": n["neighbour_class"],
+                "truth": recipe["words"]["positive" if n["neighbour_class"] else "negative"],
+                "known_from": "training rows",
+                "distance": n["distance"],
+            }
             for n in near
         ]
+        truths = pd.DataFrame({"verdict": [n["truth"] for n in body["neighbours"]]})
+        words = recipe["words"]
+        body["neighbours_sentence"] = text.neighbour_sentence(
+            truths, words["positive"], word="known", noun=words["noun"]
+        )
     found: dict[str, Any] = plain(body)
     return found
 
@@ -434,8 +451,10 @@ def _kept_dictionary(
 def _inside(name: str) -> str:
     """Write a feature's name as it stands inside a sentence, without what is in brackets."""
     name = name.split(" (")[0]
-    words = name.split(" ", 1)
-    return f"{words[0].lower()} {words[1]}" if words[0] in OPENINGS else name
+    for opening, inside in OPENINGS.items():
+        if name.startswith(opening):
+            return inside + name.removeprefix(opening)
+    return name
 
 
 def _cost(probability: float, recipe: Mapping[str, Any]) -> str:

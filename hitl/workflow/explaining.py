@@ -17,6 +17,9 @@ from hitl.workspaces import Workspace
 EVERYTHING = "all"
 """The method under which a case's explanation is kept: all of it."""
 
+ASIDE = ("row", "where", "difference", "kept_where")
+"""What a kept file may hold beside what its key stands for."""
+
 PORTION = 5
 """Cases explained ahead in one go."""
 
@@ -102,12 +105,18 @@ def explain_ahead(
 class Replayed:
     """An explanation made again, and whether it is the same to the last byte.
 
-    `changed` says which versions differ from those it was first made with.
+    `changed` says which versions differ from those it was first made with, `differing` which
+    parts are not what was kept, or were added to it.
     """
 
     body: dict[str, Any]
-    is_same: bool
     changed: list[str]
+    differing: list[str]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether everything kept was made again."""
+        return not self.differing
 
     @property
     def sentence(self) -> str:
@@ -115,7 +124,8 @@ class Replayed:
         versions = f" Since then {'; '.join(self.changed)}." if self.changed else ""
         if self.is_same:
             return f"Replayed {self.body['key']}: the same to the last byte.{versions}"
-        return f"Replayed {self.body['key']}: it is NOT what was kept.{versions}"
+        parts = ", ".join(self.differing)
+        return f"Replayed {self.body['key']}: it is NOT what was kept: {parts}.{versions}"
 
 
 def replay(current: Stored, kept: Mapping[str, Any]) -> Replayed:
@@ -151,8 +161,9 @@ def replay(current: Stored, kept: Mapping[str, Any]) -> Replayed:
             "Give the model's own detector.",
         )
     body = evidence.make(current, recipe)
-    is_same = all(canonical(body[name]) == canonical(kept.get(name)) for name in body)
-    return Replayed(body, is_same, changes(recipe["versions"]))
+    names = [*body, *(name for name in kept if name not in (*body, *ASIDE))]
+    differing = [name for name in names if canonical(body.get(name)) != canonical(kept.get(name))]
+    return Replayed(body, changes(recipe["versions"]), differing)
 
 
 def replay_stored(store: Store, key: str) -> Replayed:
