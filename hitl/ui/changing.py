@@ -25,11 +25,15 @@ YES_NO = {1.0: "yes", 0.0: "no"}
 def draw(case: Mapping[str, Any], evidence: Mapping[str, Any], space: Workspace) -> None:
     """Draw the changes that would turn the verdict, and controls to try others."""
     del case
-    base = grounds.ground(evidence["model_id"])
     st.subheader("What would turn the verdict", anchor=False)
     found(evidence, space)
-    st.subheader("Try other values", anchor=False)
-    trying(evidence, base, space)
+    if st.checkbox(
+        "Try other values",
+        key="try",
+        bind="query-params",
+        help="Change values by hand and see at once what the model would say; nothing is stored.",
+    ):
+        trying(evidence, grounds.ground(evidence["model_id"]), space)
 
 
 # Found changes

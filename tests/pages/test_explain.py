@@ -89,7 +89,7 @@ def test_lime_comes_with_a_verdict_and_the_figures_it_rests_on(open_page, home):
         "Same direction",
     ]
     assert all(m.help.endswith((".", "explain.")) for m in app.metric[:6])
-    assert "1,000 samples each" in words(app)
+    assert "1,500 samples each" in words(app)
     app.radio(key="lime_variant").set_value("lime").run()
     assert not app.exception
     assert f"{stock['verdict']}] {stock['why']}" in words(app)
