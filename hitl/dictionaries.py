@@ -1,9 +1,10 @@
 """The words of each workspace's reasons: feature to group to sentence, with a version."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from hitl.workspaces import CARD_FEATURES
 
@@ -90,10 +91,11 @@ class Dictionary:
     negative: str
     positive: str
     currency: str
-    version: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "version", f"{self.workspace}-{_sha256(self)[:12]}")
+    @functools.cached_property
+    def version(self) -> str:
+        """Name these very words: the workspace and the first 12 digits of their SHA-256."""
+        return f"{self.workspace}-{_sha256(self)[:12]}"
 
     def reason(self, feature: str) -> Reason:
         """Return how a feature is spoken of; one without words of its own, by its column."""

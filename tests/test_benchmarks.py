@@ -1,9 +1,11 @@
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks import counterfactuals
+from benchmarks import counterfactuals, serving
 from benchmarks.timing import Line, table
 from hitl import models, workflow
 from hitl.workspaces import CARDS
@@ -55,3 +57,9 @@ def test_a_line_says_how_many_times_longer_the_other_way_takes():
     line = Line("x", "here", 0.02, "there", 0.5)
     assert line.ratio == 25
     assert table([line]).splitlines()[2] == "| x | here | 20 | there | 500 | 25 |"
+
+
+def test_the_servers_processor_seconds_are_those_it_counts_itself():
+    before = time.process_time()
+    read = serving.processor_seconds(os.getpid())
+    assert before <= read <= time.process_time()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
 from hitl import workflow
@@ -46,7 +47,7 @@ def found(evidence: Mapping[str, Any], space: Workspace) -> None:
         lines = [f"{i}. {escape_markdown(str(way['sentence']))}" for i, way in enumerate(ways, 1)]
         st.markdown("\n".join(lines))
         st.dataframe(
-            change_rows(ways, evidence, space),
+            _change_table(str(evidence["key"]), evidence, space),
             hide_index=True,
             key="changes",
             alt="Each change that turns the verdict: feature, value now, value then.",
@@ -64,6 +65,13 @@ def found(evidence: Mapping[str, Any], space: Workspace) -> None:
         f"would make the {space.noun} {space.negative}. Every value is one of a known "
         f"{space.noun}. {fixed_sentence(evidence, space)}"
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _change_table(key: str, _evidence: Mapping[str, Any], _space: Workspace) -> pa.Table:
+    del key
+    rows = change_rows(_evidence["counterfactuals"], _evidence, _space)
+    return pa.Table.from_pandas(rows, preserve_index=False)
 
 
 def change_rows(
@@ -179,8 +187,10 @@ def control(
     column = base.values[:, features.index(feature)]
     column = column[~np.isnan(column)]
     kinds = np.unique(column)
-    if set(kinds.tolist()) <= set(YES_NO) and (number is None or number in YES_NO):
+    if set(kinds.tolist()) == set(YES_NO) and (number is None or number in YES_NO):
         return Control(feature, name, told, number, "flag")
+    if not len(column):
+        return Control(feature, name, told, number, "number", 0.0, 0.0)
     low, high = (float(np.quantile(column, share)) for share in (0.01, 0.99))
     whole = bool(np.all(kinds == np.floor(kinds))) and (number is None or number.is_integer())
     return Control(feature, name, told, number, "count" if whole else "number", low, high)
@@ -360,6 +370,12 @@ def _number(one: Control, place: str, label: str) -> float | None:
         at = one.low if typed is None else min(max(float(typed), one.low), one.high)
         st.session_state[slider] = at
     step = 1.0 if one.kind == "count" else _step(one)
+    usual = (
+        f"98 % of known rows lie between {number(one.low)} and {number(one.high)}; any other "
+        "number may be typed."
+        if one.high > one.low
+        else "Known rows have no range of values; any number may be typed."
+    )
     value: float | None = st.number_input(
         label,
         key=place,
@@ -367,8 +383,7 @@ def _number(one: Control, place: str, label: str) -> float | None:
         step=step,
         format="%.0f" if one.kind == "count" else "%.6g",
         placeholder="missing",
-        help=f"{one.told}. 98 % of known rows lie between {number(one.low)} and "
-        f"{number(one.high)}; any other number may be typed.",
+        help=f"{one.told}. {usual}",
     )
     if one.high > one.low:
         st.slider(

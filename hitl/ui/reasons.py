@@ -111,13 +111,10 @@ def links(case: Mapping[str, Any], space: Workspace) -> None:
     address = {"workspace": space.name}
     with st.container(horizontal=True, vertical_alignment="center", key="case_links"):
         st.markdown(standing(case, space), width="content")
-        if is_waiting(case):
-            st.page_link(
-                "pages/review.py",
-                label="Review this case",
-                icon=":material/gavel:",
-                query_params={**address, "case": case["instance_id"]},
-            )
+        if is_waiting(case) and st.button(
+            "Review this case", key="review_case", icon=":material/gavel:", type="primary"
+        ):
+            st.switch_page("pages/review.py", query_params={"case": case["instance_id"]})
         st.page_link(
             "pages/monitor.py",
             label="Back to Monitor",

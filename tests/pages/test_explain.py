@@ -262,7 +262,7 @@ def test_a_waiting_case_whose_outcome_arrived_hides_it_until_it_is_decided(open_
     assert offered.loc[case_id, "truth"] == HIDDEN
     waiting = open_page("explain", case=case_id)
     assert f"Waiting for a decision · truth {HIDDEN}" in words(waiting)
-    assert "Review this case" in link_labels(waiting)
+    assert waiting.button(key="review_case").label == "Review this case"
 
     claimed = workflow.claim(home.store, STORY, "Mina", now_ms=NOW, instance_id=case_id)
     assert f"truth {HIDDEN}" in words(open_page("explain", case=case_id))
@@ -278,12 +278,12 @@ def test_a_waiting_case_whose_outcome_arrived_hides_it_until_it_is_decided(open_
     resources.settle("decisions")
     decided = open_page("explain", case=case_id)
     assert "Decided **unsure** by Mina · truth: **" in words(decided)
-    assert "Review this case" not in link_labels(decided)
+    assert "review_case" not in [button.key for button in decided.button]
     offered = open_page("explain").dataframe[0].value.set_index("case")
     assert offered.loc[case_id, "truth"] in STORY.verdicts
 
 
 def test_a_case_that_was_never_queued_offers_no_review(open_page):
-    labels = link_labels(open_page("explain", case=USUAL))
-    assert "Review this case" not in labels
-    assert "Back to Monitor" in labels
+    app = open_page("explain", case=USUAL)
+    assert "review_case" not in [button.key for button in app.button]
+    assert "Back to Monitor" in link_labels(app)

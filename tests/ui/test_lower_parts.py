@@ -47,6 +47,7 @@ def drawn(hostile, monkeypatch):
 
     def draw(part):
         app = AppTest.from_function(script, default_timeout=60, args=(part, evidence, SPACE))
+        app.query_params["try"] = "true"
         app.run()
         assert not app.exception
         return app
@@ -104,11 +105,32 @@ def test_curves_over_categories_draw_and_say_hostile_names_as_text(drawn, hostil
 # Controls
 
 
+def kinds_of(evidence, base):
+    return {f: changing.control(f, evidence, base, SPACE).kind for f in base.face.features}
+
+
+def with_column(current, values):
+    """Give known rows with other values in their last column."""
+    base = workflow.ground(current)
+    known = base.values.copy()
+    known[:, -1] = values
+    vars(base)["values"] = known
+    return base
+
+
 def test_a_control_knows_flags_counts_and_numbers(hostile):
     current, evidence = hostile
     base = workflow.ground(current)
-    kinds = {f: changing.control(f, evidence, base, SPACE).kind for f in base.face.features}
-    assert kinds == {LINK: "category", "amount": "number", "flat": "flag"}
+    assert kinds_of(evidence, base) == {LINK: "category", "amount": "number", "flat": "count"}
+    both = with_column(current, np.arange(len(base.values)) % 2)
+    assert kinds_of(evidence, both)["flat"] == "flag"
+
+
+def test_a_column_that_never_had_a_value_takes_any_number(hostile):
+    current, evidence = hostile
+    empty = with_column(current, np.nan)
+    found = changing.control("flat", evidence, empty, SPACE)
+    assert (found.kind, found.low, found.high) == ("number", 0.0, 0.0)
 
 
 def test_a_number_goes_from_its_first_to_its_last_hundredth(hostile):
