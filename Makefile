@@ -36,8 +36,9 @@ demo: $(APP) ## the whole loop in the terminal: score, review, retrain, compare
 
 install: $(DEV) ## install everything, tools for tests and checks included
 
+# A file's tests stay together and in order, so what they share is made once.
 test: $(DEV) ## all tests, with branch coverage; browser tests when a Chromium is found
-	$(RUN) -m pytest --cov
+	$(RUN) -m pytest --cov --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV) ## format, lint, types, architecture, spelling, then all tests
 	$(RUN) -m ruff format --check .

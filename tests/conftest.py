@@ -21,7 +21,6 @@ from tests.terminal import SAMPLE, Ran, Run
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-LEFT_OUT = pytest.StashKey[int]()
 NO_CHROMIUM = (
     "no Chromium was found (chromium, chromium-browser or google-chrome on the PATH, or the one "
     "HITL_CHROMIUM names). `make browser` installs Debian's."
@@ -32,34 +31,30 @@ NO_POSTGRES = (
 )
 
 
-# Browser tests come last, or are left out and counted
+# Browser tests come last, or are left out and said so
+
+
+def pytest_configure() -> None:
+    if servers.required("BROWSER") and not chromium.chromium_path():
+        raise pytest.UsageError(f"HITL_REQUIRE_BROWSER is 1, but {NO_CHROMIUM}")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     if "browser" in getattr(item, "fixturenames", ()):
         item.add_marker("browser")
+        if not chromium.chromium_path():
+            item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    with_browser = [item for item in items if item.get_closest_marker("browser")]
-    others = [item for item in items if not item.get_closest_marker("browser")]
-    if not with_browser or chromium.chromium_path():
-        # Playwright keeps an event loop open in this thread, so nothing else runs after it.
-        items[:] = others + with_browser
-        return
-    if servers.required("BROWSER"):
-        raise pytest.UsageError(f"HITL_REQUIRE_BROWSER is 1, but {NO_CHROMIUM}")
-    items[:] = others
-    config.stash[LEFT_OUT] = len(with_browser)
-    config.hook.pytest_deselected(items=with_browser)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Playwright keeps an event loop open in this thread, so nothing else runs after it.
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    count = terminalreporter.config.stash.get(LEFT_OUT, 0)
-    if count:
-        tests = "1 browser test was" if count == 1 else f"{count} browser tests were"
-        terminalreporter.write_line(f"{tests} left out: {NO_CHROMIUM}", yellow=True)
+    if terminalreporter.stats.get("skipped") and not chromium.chromium_path():
+        terminalreporter.write_line(f"Browser tests were left out: {NO_CHROMIUM}", yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,15 @@ from hitl.workspaces import CARDS, PAYMENTS, REASONS, STORY
 from tests import servers
 
 NOW = 1_790_000_000_000
+HEADINGS = {
+    "": "Monitor",
+    "explain": "Explain",
+    "review": "Review",
+    "fairness": "Group differences",
+    "retrain": "Retrain",
+    "settings": "Settings",
+}
+"""Heading of each page, by its path."""
 
 
 @pytest.fixture(scope="session")
