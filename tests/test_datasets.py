@@ -124,7 +124,9 @@ def test_what_is_not_a_table_is_refused_with_a_hint(content):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("content", [gzip.compress(csv_bytes(ROWS) * 50), parquet_bytes(ROWS)])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(csv_bytes(ROWS) * 50), parquet_bytes(ROWS)], ids=["gzip", "parquet"]
+)
 def test_a_truncated_file_is_called_damaged(content):
     with pytest.raises(FileFormatError, match="damaged"):
         read_table(content[: len(content) // 2])
