@@ -8,7 +8,7 @@ from hitl.simulator.payments import (
     World,
     payments_world,
 )
-from hitl.simulator.people import SimulatedReviewer, review
+from hitl.simulator.people import ExplanationEffect, SimulatedReviewer, review, work
 from hitl.simulator.story import (
     FRAUD_POSITIONS,
     TAPE_LENGTH,
@@ -25,6 +25,7 @@ __all__ = [
     "SEGMENTS",
     "TAPE_LENGTH",
     "UNKNOWN_POINTS",
+    "ExplanationEffect",
     "SimulatedReviewer",
     "World",
     "history",
@@ -32,4 +33,5 @@ __all__ = [
     "review",
     "story_tape",
     "story_waiting",
+    "work",
 ]
