@@ -81,6 +81,45 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     return _wilson(successes, n, NormalDist().inv_cdf((1 + confidence) / 2))
 
 
+def newcombe(
+    first: tuple[float, float], second: tuple[float, float], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Give the difference of two independent shares with Newcombe's hybrid score interval.
+
+    Parameters
+    ----------
+    first, second
+        Number counted, in ``[0, n]``, and number of rows n of each share.
+    confidence
+        In ``(0, 1)``.
+
+    Returns
+    -------
+    tuple
+        First minus second share, lower and upper limit, each in ``[-1, 1]``; three NaN when one of
+        them has no rows.
+
+    Raises
+    ------
+    ValueError
+        If the counts or the confidence are out of range.
+
+    References
+    ----------
+    Newcombe (1998), Interval estimation for the difference between independent proportions:
+    comparison of eleven methods, method 10.
+
+    Examples
+    --------
+    >>> [round(limit, 4) for limit in newcombe((56, 70), (48, 80))]
+    [0.2, 0.0524, 0.3339]
+    """
+    limits = (wilson(*first, confidence), wilson(*second, confidence))
+    if not first[1] or not second[1]:
+        return NAN, NAN, NAN
+    return _newcombe(first[0] / first[1], second[0] / second[1], *limits)
+
+
 def by_group(
     groups: ArrayLike,
     selected: ArrayLike,
@@ -393,11 +432,16 @@ def _pairs(
     for one, other in combinations(limits, 2):
         high, low = (one, other) if rates[one] >= rates[other] else (other, one)
         p, q = float(rates[high]), float(rates[low])
-        (p_low, p_high), (q_low, q_high) = limits[high], limits[low]
-        below = sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
-        above = sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
-        pairs.append((p - q, p - q - below, p - q + above, high, low))
+        pairs.append((*_newcombe(p, q, limits[high], limits[low]), high, low))
     return pairs
+
+
+def _newcombe(
+    p: float, q: float, of_p: tuple[float, float], of_q: tuple[float, float]
+) -> tuple[float, float, float]:
+    below = sqrt((p - of_p[0]) ** 2 + (of_q[1] - q) ** 2)
+    above = sqrt((of_p[1] - p) ** 2 + (q - of_q[0]) ** 2)
+    return p - q, p - q - below, p - q + above
 
 
 def _verdict(

@@ -117,6 +117,14 @@ def test_groups_keep_the_order_of_their_bands_and_numbers_sort_as_numbers():
     assert fairness.by_group([10, 9, 10], [0, 1, 0]).group_name.tolist() == ["9", "10"]
 
 
+def test_the_difference_of_two_shares_has_the_published_interval():
+    assert fairness.newcombe((56, 70), (48, 80)) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert fairness.newcombe((0, 10), (0, 20)) == pytest.approx((0, -0.1611, 0.2775), abs=5e-5)
+    assert np.isnan(fairness.newcombe((0, 0), (1, 2))).all()
+    with pytest.raises(ValueError, match="not a share"):
+        fairness.newcombe((3, 2), (1, 2))
+
+
 def test_a_shifted_index_does_not_mix_rows_up():
     groups = pd.Series(["a", "b", "b"], index=[7, 0, 7])
     table = fairness.by_group(groups, pd.Series([1, 0, 0], index=[1, 2, 3]))
