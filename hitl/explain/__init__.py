@@ -44,7 +44,6 @@ from hitl.explain.reasons import (
     Fact,
     Reasons,
     Told,
-    brief,
     fact,
     reasons,
 )
@@ -130,7 +129,6 @@ __all__ = [
     "attribution",
     "attribution_of",
     "black_box",
-    "brief",
     "coded",
     "column_auc",
     "contribution_sentence",

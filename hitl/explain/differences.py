@@ -50,8 +50,7 @@ def differences(
         Evidence of the same row: ``contributions`` (calibrated log-odds by feature),
         ``base_value``, ``score``, ``probability`` and ``threshold``.
     names
-        What features are called in the sentence, for instance from `brief`; a feature without
-        a name is called by its column.
+        What features are called in the sentence; one without a name is called by its column.
 
     Returns
     -------

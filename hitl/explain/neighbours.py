@@ -97,7 +97,6 @@ def neighbours_by_reasons(
     *,
     ids: npt.ArrayLike,
     k: int = 10,
-    own_id: object = None,
 ) -> pd.DataFrame:
     """Find the rows whose scores came about most alike: nearest in contributions.
 
@@ -111,8 +110,6 @@ def neighbours_by_reasons(
         What the candidates are called, shape ``(n_candidates,)``, each once.
     k
         How many neighbours are wanted, at least 1.
-    own_id
-        The row's own id, left out of the candidates.
 
     Returns
     -------
@@ -150,11 +147,9 @@ def neighbours_by_reasons(
     if len(set(names.tolist())) < len(names):
         raise DuplicateIdsError("Two candidates carry one id.", "Give each candidate its own id.")
     others = others.reshape(len(names), len(own))
-    kept = np.flatnonzero([own_id is None or name != own_id for name in names.tolist()])
-    distance = np.sqrt(((others[kept] - own) ** 2).sum(axis=1))
+    distance = np.sqrt(((others - own) ** 2).sum(axis=1))
     nearest = np.argsort(distance, kind="stable")[:k]
-    found = kept[nearest]
-    return pd.DataFrame({"id": names[found], "distance": distance[nearest], "position": found})
+    return pd.DataFrame({"id": names[nearest], "distance": distance[nearest], "position": nearest})
 
 
 def _steps(

@@ -173,22 +173,6 @@ def fact(feature: str, values: Mapping[str, Any], quantiles: Quantiles, words: D
     return _measured(reason, value, usual, values, words)
 
 
-def brief(feature: str, values: Mapping[str, Any], quantiles: Quantiles, words: Dictionary) -> str:
-    """Name a feature inside a sentence, with its value and place.
-
-    Examples
-    --------
-    >>> from hitl.dictionaries import dictionary
-    >>> brief("V14", {"V14": -6.6}, {}, dictionary("cards", ("V14",)))
-    'V14 (−6.6)'
-    """
-    found, name = fact(feature, values, quantiles, words), words.reason(feature).name
-    short = name.split(" (")[0]
-    if short.startswith(("The ", "This ", "How ", "Whether ")):
-        short = short[0].lower() + short[1:]
-    return f"{short} ({found.written}{', ' if found.place else ''}{found.place})"
-
-
 def written(value: float | str, reason: Reason, currency: str) -> str:
     """Write a value with its unit, as its kind asks.
 

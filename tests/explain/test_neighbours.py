@@ -136,13 +136,6 @@ def test_neighbours_by_reasons_are_those_of_scikit_learn():
     assert found["distance"].to_numpy() == pytest.approx(distance[0])
 
 
-def test_a_case_is_left_out_by_its_id_but_not_its_twin():
-    pool = [[1.0, 2.0], [1.0, 2.0], [0.0, 0.0]]
-    found = neighbours_by_reasons([1.0, 2.0], pool, ids=["a", "b", "c"], own_id="a")
-    assert found[["id", "distance", "position"]].iloc[0].tolist() == ["b", 0.0, 1]
-    assert found["id"].tolist() == ["b", "c"]
-
-
 def test_equal_distances_by_reasons_keep_the_pools_order():
     pool = [[1.0], [-1.0], [1.0], [-1.0]]
     found = neighbours_by_reasons([0.0], pool, ids=[9, 4, 7, 1], k=3)
@@ -159,8 +152,6 @@ def test_an_empty_pool_has_no_neighbours_by_reasons():
     found = neighbours_by_reasons([1.0, 2.0], np.empty((0, 2)), ids=[])
     assert found.empty
     assert list(found.columns) == ["id", "distance", "position"]
-    only = neighbours_by_reasons([1.0], [[1.0]], ids=["a"], own_id="a")
-    assert only.empty
 
 
 def test_wrong_calls_by_reasons_say_what_was_wrong():

@@ -11,7 +11,6 @@ from hitl.dictionaries import Reason, dictionary
 from hitl.explain.reasons import (
     LEAST_SHARE,
     Told,
-    brief,
     fact,
     plain,
     reasons,
@@ -359,16 +358,6 @@ def test_values_are_written_as_their_kind_asks(kind, unit, value, text):
 def test_cells_become_numbers_texts_or_nothing():
     cells = [1, np.int64(2), True, np.bool_(False), np.float32(0.5), "x", None, math.nan]
     assert [plain(cell) for cell in cells] == [1.0, 2.0, 1.0, 0.0, 0.5, "x", None, None]
-
-
-def test_a_feature_is_named_inside_a_sentence_with_value_and_place():
-    assert brief("V14", {"V14": -2.7}, QUANTILES, WORDS) == (
-        "V14 (−2.7, lower than 99 % of legitimate payments)"
-    )
-    assert brief("Amount", {"Amount": 5.0}, {}, WORDS) == "the amount (€5)"
-    assert brief("hour", {"hour": 3.0}, {}, GROUPED) == "the time of day (03:00)"
-    assert brief("V14", {}, QUANTILES, WORDS) == "V14 (missing)"
-    assert brief("age", {"age": 1.0}, {}, MINE) == "age (1)"
 
 
 def test_money_takes_the_currency_of_the_workspace():
