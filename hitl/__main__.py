@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hitl import datasets, dossier, evaluation, models, novelty, options, settings, workflow
@@ -29,6 +28,7 @@ from hitl.errors import (
 )
 from hitl.explain.counterfactuals import counterfactual_sentence
 from hitl.explain.differences import differences
+from hitl.explain.keys import plain
 from hitl.workflow import folders
 from hitl.workflow.explaining import ASIDE
 from hitl.workspaces import WORKSPACES, Workspace, plain_workspace, workspace
@@ -320,7 +320,7 @@ def _keep(found: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _write_text(
             folder / f"{found['key']}.json",
-            json.dumps(_plain({**found, "kept_where": where}), allow_nan=False),
+            json.dumps(plain({**found, "kept_where": where}), allow_nan=False),
         )
     except OSError as error:
         _say(f"{folder} cannot be written ({error.strerror}): keep the output to replay it.")
@@ -555,19 +555,12 @@ def _counted(found: Any) -> Any:
 
 
 def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
-    text = json.dumps(_plain(answer), indent=2, allow_nan=False)
+    shown = {name: part for name, part in answer.items() if name != "said"}
+    text = json.dumps(plain(shown), indent=2, allow_nan=False)
     if as_json:
         print(text, flush=True)
     else:
         _say(answer.get("said") or text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items() if k != "said"}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _say(sentence: str) -> None:

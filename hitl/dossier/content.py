@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+from hitl.explain.keys import plain
 from hitl.workspaces import Workspace
 
 Parts = Mapping[str, Any]
@@ -37,21 +38,6 @@ def waits(case: Parts) -> bool:
     if "status" in case:
         return case["status"] in ("open", "claimed")
     return not case.get("verdict")
-
-
-def plain(value: Any) -> Any:
-    """Turn any value into what JSON knows: what is not a finite number is nothing."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, Mapping):
-        return {_clean(str(name)): plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int):
-        return value
-    return _clean(str(value))
 
 
 def shortened(value: Any, length: int) -> Any:
@@ -98,8 +84,3 @@ def is_number(value: Any) -> TypeGuard[float]:
 def finite(value: Any) -> float | None:
     """Read a number, or nothing."""
     return float(value) if is_number(value) else None
-
-
-def _clean(words: str) -> str:
-    """Replace halves of characters, which no file can hold."""
-    return words.encode("utf-8", "replace").decode()

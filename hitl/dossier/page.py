@@ -5,9 +5,10 @@ from typing import Any
 
 from hitl.charts.svg import escape
 from hitl.dossier.content import Parts, content, has, is_number, part, records, shortened, waits
-from hitl.dossier.pieces import bullets, event_time, facts, paragraph, said, wall_time
+from hitl.dossier.pieces import bullets, facts, moment, paragraph, said
 from hitl.dossier.sections import SECTIONS, UNKNOWN
 from hitl.explain.text import number, plural
+from hitl.workflow.times import event_time, wall_time
 from hitl.workspaces import Workspace
 
 LIMIT_BYTES = 300_000
@@ -155,13 +156,13 @@ def _header(case: Parts, evidence: Parts, space: Workspace, made_ms: Any) -> str
     state = case.get("state") or evidence.get("state")
     pairs = [
         ("workspace", said(space.title)),
-        ("when", said(event_time(case.get("occurred_ms")))),
+        ("when", said(moment(event_time, case.get("occurred_ms")))),
         ("amount", said(_amount(case, space))),
         ("state", f'<span class="state">{escape(state)}</span>' if state else ""),
         ("decision", _standing(case)),
         ("truth", _truth(case, space)),
         *_beside(case, space),
-        ("file made", said(wall_time(made_ms))),
+        ("file made", said(moment(wall_time, made_ms))),
     ]
     return f"<h1>{heading}</h1>\n{facts(pairs)}"
 

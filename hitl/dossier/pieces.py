@@ -1,16 +1,13 @@
 """Pieces of a page: sections, tables, lists and values, none of which can be anything but text."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from hitl.charts.svg import escape
 from hitl.dossier.content import Parts, is_number
 from hitl.explain.text import MINUS, number
-from hitl.workflow.materials import FIRST_DAY_MS
+from hitl.workflow.times import END_OF_TIME_MS
 
-MS_PER_DAY = 86_400_000
-END_OF_TIME_MS = 253_402_300_800_000
 NOTHING = "–"
 
 Column = tuple[str, Callable[[Parts], Any], bool]
@@ -106,21 +103,9 @@ def usual_range(row: Parts) -> str:
     return f"{number(low)} to {number(high)}" if is_number(low) and is_number(high) else ""
 
 
-def event_time(occurred_ms: Any) -> str:
-    """Write a moment of the stream: the rows' days have no date, so day 1, day 2."""
-    if not is_number(occurred_ms) or occurred_ms >= END_OF_TIME_MS:
-        return ""
-    if occurred_ms < FIRST_DAY_MS:
-        return "before day 1"
-    day, ms = divmod(int(occurred_ms) - FIRST_DAY_MS, MS_PER_DAY)
-    return f"day {day + 1:,} {datetime.fromtimestamp(ms / 1_000, UTC):%H:%M:%S}"
-
-
-def wall_time(ms: Any) -> str:
-    """Write a moment of the wall clock, in UTC."""
-    if not is_number(ms) or not 0 <= ms < END_OF_TIME_MS:
-        return ""
-    return f"{datetime.fromtimestamp(ms / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+def moment(write: Callable[[float], str], ms: Any) -> str:
+    """Write a moment with `event_time` or `wall_time`; nothing where no calendar has it."""
+    return write(ms) if is_number(ms) and 0 <= ms < END_OF_TIME_MS else ""
 
 
 def _cells(columns: Sequence[Column], row: Parts) -> str:

@@ -16,15 +16,16 @@ from hitl.dossier.pieces import (
     facts,
     feature,
     identified,
+    moment,
     named,
     paragraph,
     said,
     section,
     table,
     usual_range,
-    wall_time,
 )
 from hitl.explain.text import number
+from hitl.workflow.times import wall_time
 from hitl.workspaces import Workspace
 
 RESIDUAL_LIMIT = 1e-6
@@ -50,7 +51,7 @@ STRIP = (
 def decisions(case: Parts, evidence: Parts, space: Workspace) -> str:
     """Write who decided what, when, and on which explanation."""
     columns: list[Column] = [
-        ("when", lambda row: wall_time(row.get("happened_ms")), False),
+        ("when", lambda row: moment(wall_time, row.get("happened_ms")), False),
         ("reviewer", identified("reviewer"), False),
         ("decision", named("verdict"), False),
         ("reason", named("reason"), False),

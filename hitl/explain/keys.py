@@ -158,15 +158,17 @@ def changes(then: Mapping[str, str], now: Mapping[str, str] | None = None) -> li
 
 
 def plain(value: Any) -> Any:
-    """Turn values of numpy and pandas into those of JSON; what is missing becomes nothing.
+    r"""Turn values of numpy and pandas into those of JSON; what is missing becomes nothing.
+
+    Halves of characters, which neither a file nor a key can hold, become question marks.
 
     Examples
     --------
-    >>> plain({"a": np.float64("nan"), "b": (np.int64(1), pd.NA)})
-    {'a': None, 'b': [1, None]}
+    >>> plain({"a": np.float64("nan"), "b": (np.int64(1), pd.NA), "c": "\ud800"})
+    {'a': None, 'b': [1, None], 'c': '?'}
     """
     if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
+        return {_whole(str(name)): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(part) for part in value]
     if value is None or value is pd.NA or value is pd.NaT:
@@ -175,4 +177,8 @@ def plain(value: Any) -> Any:
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+    return value if isinstance(value, (bool, int, float)) else _whole(str(value))
+
+
+def _whole(words: str) -> str:
+    return words.encode("utf-8", "replace").decode()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hitl.dictionaries import BARE, BEYOND, USUAL, Dictionary, Reason
 from hitl.explain.attributions import _percentile
+from hitl.explain.keys import plain
 from hitl.explain.text import HARDLY, money, number, plural
 
 MOST_RAISING = 4
@@ -158,7 +159,7 @@ def fact(feature: str, values: Mapping[str, Any], quantiles: Quantiles, words: D
         "Higher than 99 % of legitimate payments" is never more than the card's percentiles can
         prove.
     """
-    reason, value = words.reason(feature), plain(values.get(feature))
+    reason, value = words.reason(feature), _cell(values.get(feature))
     usual = quantiles.get(feature) or {}
     if value is None:
         text = reason.missing.format(name=reason.name)
@@ -188,15 +189,6 @@ def written(value: float | str, reason: Reason, currency: str) -> str:
     many = reason.kind == "count" and text != "1"
     text = "no" if many and text == "0" else text
     return f"{text} {plural(reason.unit) if many else reason.unit}"
-
-
-def plain(value: Any) -> float | str | None:
-    """Turn a cell into a number, a text or nothing."""
-    if value is None or value is np.ma.masked or value != value:
-        return None
-    if isinstance(value, (bool, int, float, np.number, np.bool_)):
-        return float(value)
-    return str(value)
 
 
 # Which reasons
@@ -277,6 +269,12 @@ _MOVES = "that moves the score"
 
 
 # How one fact is said
+
+
+def _cell(value: Any) -> float | str | None:
+    """Turn a cell into a number, a text or nothing."""
+    found: bool | float | str | None = plain(value)
+    return found if found is None or isinstance(found, str) else float(found)
 
 
 def _measured(
@@ -371,7 +369,7 @@ def _filled(
     """Fill a template; one that names a second feature which the row lacks gives way."""
     slots = dict(slots)
     for name in {part[1] for part in Formatter().parse(template) if part[1]} - set(slots):
-        other = plain(values.get(name))
+        other = _cell(values.get(name))
         if other is None:
             known = USUAL if template == reason.usual else BEYOND
             return (known if "place" in slots else BARE).format(**slots)

@@ -89,12 +89,7 @@ def values(evidence: Mapping[str, Any]) -> dict[str, Any]:
 
 def encoded(evidence: Mapping[str, Any], base: workflow.Ground) -> Floats:
     """Write a case as its model reads it, shape ``(n_features,)``."""
-    row = {
-        name: np.nan if value is None and name not in base.face.categories else value
-        for name, value in values(evidence).items()
-    }
-    found: Floats = base.face.encode(pd.DataFrame([row]))[0]
-    return found
+    return base.encoded(values(evidence))
 
 
 def heaviest(evidence: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -250,11 +249,7 @@ def _made(
     del key
     recipe = _evidence["recipe"]
     base = workflow.ground(workflow.stored(resources.store(), _evidence["model_id"]))
-    row = {
-        name: np.nan if value is None and name not in base.face.categories else value
-        for name, value in recipe["row"].items()
-    }
-    values = base.face.encode(pd.DataFrame([row]))[0]
+    values = base.encoded(recipe["row"])
     seed, samples = recipe["seed"], recipe["parameters"][method]["samples"]
     made = explain.making(
         base.face, values, base.background, method=method, seed=seed, samples=samples

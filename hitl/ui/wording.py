@@ -1,12 +1,12 @@
 """Figures and states in words: numbers for people, states with icon and colour, the loop strip."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from hitl.explain import text
 from hitl.store import Store
-from hitl.workflow.materials import FIRST_DAY_MS
+from hitl.workflow.times import event_time as event_time
+from hitl.workflow.times import wall_time as wall_time
 
 STATES: dict[str, tuple[str, str]] = {
     "normal": (":material/check_circle:", "green"),
@@ -15,8 +15,6 @@ STATES: dict[str, tuple[str, str]] = {
     "novel and flagged": (":material/crisis_alert:", "orange"),
 }
 """Icon and colour of each state; the word always stands beside them."""
-
-MS_PER_DAY = 86_400_000
 
 
 def number(value: float | None, *, unit: str = "") -> str:
@@ -31,19 +29,6 @@ def number(value: float | None, *, unit: str = "") -> str:
 def share(value: float | None) -> str:
     """Write a share as a percentage with three significant digits."""
     return "–" if value is None or value != value else f"{number(100 * value)} %"
-
-
-def event_time(occurred_ms: float) -> str:
-    """Write a moment of the stream: the data's days have no date, so day 1, day 2."""
-    if occurred_ms < FIRST_DAY_MS:
-        return "before day 1"
-    day, ms = divmod(int(occurred_ms) - FIRST_DAY_MS, MS_PER_DAY)
-    return f"day {day + 1} {datetime.fromtimestamp(ms / 1_000, UTC):%H:%M:%S}"
-
-
-def wall_time(ms: float) -> str:
-    """Write a moment of the wall clock, in UTC."""
-    return f"{datetime.fromtimestamp(ms / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def state_badge(state: str) -> str:

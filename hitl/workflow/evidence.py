@@ -111,6 +111,19 @@ class Ground:
         places = np.flatnonzero(flagged | (self.labels == 1))[:most]
         return places, self.split(self.values[places])
 
+    def frame(self, row: Mapping[str, Any]) -> pd.DataFrame:
+        """Lay out a recipe's row as a table of one row, as the model reads it."""
+        read = {
+            name: np.nan if value is None and name not in self.face.categories else value
+            for name, value in row.items()
+        }
+        return pd.DataFrame([read])
+
+    def encoded(self, row: Mapping[str, Any]) -> Floats:
+        """Encode a recipe's row, shape ``(n_features,)``."""
+        found: Floats = self.face.encode(self.frame(row))[0]
+        return found
+
     def split(self, values: Floats) -> Floats:
         """Give contributions in log-odds, shape ``(n_rows, n_features)``."""
         if self.face.split is None:
@@ -407,13 +420,9 @@ def _seeds(recipe: Mapping[str, Any], how: Mapping[str, Any]) -> tuple[int, ...]
 
 
 def _row(recipe: Mapping[str, Any], base: Ground) -> pd.DataFrame:
-    row = {
-        name: np.nan if value is None and name not in base.face.categories else value
-        for name, value in recipe["row"].items()
-    }
     identity = base.current.detector.body["id_column"]
     named = {} if recipe["row_id"] is None else {identity: recipe["row_id"]}
-    return pd.DataFrame([{**row, **named}])
+    return base.frame(recipe["row"]).assign(**named)
 
 
 def _words(space: Workspace, features: tuple[str, ...]) -> dict[str, Any]:

@@ -102,6 +102,12 @@ def test_what_json_cannot_say_becomes_plain() -> None:
     assert keys.plain(given_) == {"1": 2.5, "b": [3, None, None], "c": True}
 
 
+def test_half_a_character_breaks_neither_key_nor_file() -> None:
+    found = keys.plain({"a\ud800": "\udfffb"})
+    assert found == {"a?": "?b"}
+    assert keys.key_of(found).startswith("x-")
+
+
 def test_a_row_is_named_by_its_values_and_not_by_their_type_or_order() -> None:
     assert keys.row_hash({"a": 1, "b": "x"}) == keys.row_hash({"b": "x", "a": 1.0})
     assert keys.row_hash({"a": 1}) != keys.row_hash({"a": "1"})

@@ -3,6 +3,7 @@ import math
 from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,6 @@ from hitl.explain.reasons import (
     LEAST_SHARE,
     Told,
     fact,
-    plain,
     reasons,
     written,
 )
@@ -356,8 +356,9 @@ def test_values_are_written_as_their_kind_asks(kind, unit, value, text):
 
 
 def test_cells_become_numbers_texts_or_nothing():
-    cells = [1, np.int64(2), True, np.bool_(False), np.float32(0.5), "x", None, math.nan]
-    assert [plain(cell) for cell in cells] == [1.0, 2.0, 1.0, 0.0, 0.5, "x", None, None]
+    cells = [1, np.int64(2), True, np.bool_(False), np.float32(0.5), "x", None, math.nan, pd.NA]
+    found = [fact("town", {"town": cell}, {}, MINE).value for cell in cells]
+    assert found == [1.0, 2.0, 1.0, 0.0, 0.5, "x", None, None, None]
 
 
 def test_money_takes_the_currency_of_the_workspace():
