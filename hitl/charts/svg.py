@@ -318,13 +318,8 @@ def _lines(
     for kind, colour, dash in ((AVERAGE, BLUE, "6 3"), (CASE, ORANGE, "")):
         line = points[points["kind"] == kind].sort_values("value")
         pairs = _thinned([*zip(line["value"], line["probability"], strict=True)])
-        places = [f"{_px(axis.at(float(x)))},{_px(up(float(y)))}" for x, y in pairs]
-        if places:
-            dashes = f' stroke-dasharray="{dash}"' if dash else ""
-            parts.append(
-                f'<polyline points="{" ".join(places)}" fill="none" stroke="{colour}" '
-                f'stroke-width="2"{dashes}/>'
-            )
+        places = [(axis.at(float(x)), up(float(y))) for x, y in pairs]
+        parts += _polyline(places, colour, dash)
     if threshold is not None:
         parts.append(_line(left, up(threshold), RIGHT, up(threshold), INK, dash="4 3"))
         parts.append(_text(RIGHT, up(threshold) - 5, f"limit {number(threshold)}", anchor="end"))
@@ -339,6 +334,17 @@ def _lines(
             )
         )
     return bottom + 48, parts
+
+
+def _polyline(places: Sequence[tuple[float, float]], colour: str, dash: str) -> list[str]:
+    """Draw a line through places, full or dashed; none through no place."""
+    if not places:
+        return []
+    written = " ".join(f"{_px(x)},{_px(y)}" for x, y in places)
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return [
+        f'<polyline points="{written}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>'
+    ]
 
 
 def _dots(

@@ -1,6 +1,6 @@
 """Make the evidence of one row from its recipe: the same recipe gives the same bytes again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -208,61 +208,73 @@ def make(current: Stored, recipe: Mapping[str, Any]) -> dict[str, Any]:
     DataError
         If the row cannot be explained by this model.
     """
-    base = ground(current)
-    row = _row(recipe, base)
-    values = base.face.encode(row)[0]
-    k = recipe["parameters"].get("neighbours", {"k": 1})["k"]
-    near = novelty.nearest(current.detector, row, k=k).to_dict("records")
-    core = _core(base, row, recipe, near[0])
-    body = {"key": keys.key_of(recipe), "recipe": dict(recipe), **core}
-    contributions = np.array([body["contributions"][name] for name in base.face.features])
+    case = Case(ground(current), recipe)
+    body = {"key": keys.key_of(recipe), "recipe": dict(recipe), **_core(case)}
     for part, how in recipe["parameters"].items():
-        body |= _MAKERS[part](base, values, contributions, how, recipe)
-    if "alike" in body:
-        body["neighbours"] = [
-            {
-                "id": n["neighbour_id"],
-                "label": n["neighbour_class"],
-                "truth": recipe["words"]["positive" if n["neighbour_class"] else "negative"],
-                "known_from": "training rows",
-                "distance": n["distance"],
-            }
-            for n in near
-        ]
-        truths = pd.DataFrame({"verdict": [n["truth"] for n in body["neighbours"]]})
-        words = recipe["words"]
-        body["neighbours_sentence"] = text.neighbour_sentence(
-            truths, words["positive"], word="known", noun=words["noun"]
-        )
+        body |= _MAKERS[part](case, how)
     found: dict[str, Any] = plain(body)
     return found
 
 
-def _core(
-    base: Ground, row: pd.DataFrame, recipe: Mapping[str, Any], near: Mapping[Any, Any]
-) -> dict[str, Any]:
-    model, detector, words = base.current.model, base.current.detector, recipe["words"]
-    whole = explaining.attribution(model, row)
-    table = explaining.contribution_table(model, row, whole=whole)
-    distance = float(novelty.distances(detector, row)[0])
-    quantiles = model.card.get("quantiles", {})
-    spoken = _dictionary(words, model.features)
-    told = reasons(whole.contributions, recipe["row"], quantiles, spoken)
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One recipe on its ground, with what several parts of its evidence need."""
+
+    base: Ground
+    recipe: Mapping[str, Any]
+
+    @cached_property
+    def row(self) -> pd.DataFrame:
+        """The row as a table, with its name where it has one."""
+        identity = self.base.current.detector.body["id_column"]
+        named = {} if self.recipe["row_id"] is None else {identity: self.recipe["row_id"]}
+        return self.base.frame(self.recipe["row"]).assign(**named)
+
+    @cached_property
+    def values(self) -> Floats:
+        """The row, encoded, shape ``(n_features,)``."""
+        return self.base.encoded(self.recipe["row"])
+
+    @cached_property
+    def whole(self) -> explaining.Attribution:
+        """The score, split by feature."""
+        return explaining.attribution(self.base.current.model, self.row)
+
+    @cached_property
+    def contributions(self) -> Floats:
+        """The parts of the score in the order of the features, shape ``(n_features,)``."""
+        return np.array([self.whole.contributions[name] for name in self.base.face.features])
+
+    @cached_property
+    def near(self) -> list[dict[Any, Any]]:
+        """The nearest known rows, nearest first, at least one."""
+        k = self.recipe["parameters"].get("neighbours", {"k": 1})["k"]
+        found = novelty.nearest(self.base.current.detector, self.row, k=k)
+        return found.to_dict("records")
+
+    @property
+    def words(self) -> dictionaries.Dictionary:
+        """How features are spoken of."""
+        return _dictionary(self.recipe["words"], self.base.face.features)
+
+    def seeds(self, how: Mapping[str, Any]) -> tuple[int, ...]:
+        """Give the seeds of a method, counted up from the recipe's."""
+        return tuple(range(self.recipe["seed"], self.recipe["seed"] + how["seeds"]))
+
+
+Maker = Callable[[Case, Mapping[str, Any]], dict[str, Any]]
+"""Makes one part of the evidence; takes the settings of its method."""
+
+
+def _core(case: Case) -> dict[str, Any]:
+    model, detector = case.base.current.model, case.base.current.detector
+    whole, words = case.whole, case.recipe["words"]
+    distance = float(novelty.distances(detector, case.row)[0])
     is_flagged = bool(whole.probability >= model.threshold)
     state = novelty.states(np.array([is_flagged]), np.array([distance > detector.limit]))
-    near_id, near_label = str(near["neighbour_id"]), int(near["neighbour_class"])
-    unlike = unfamiliar(
-        recipe["row"],
-        quantiles,
-        spoken,
-        features=model.features,
-        distance=distance,
-        limit=detector.limit,
-        nearest_id=near_id,
-        nearest_label=near_label,
-    )
+    near = case.near[0]
     return {
-        "model_id": base.current.model_id,
+        "model_id": case.base.current.model_id,
         "score": whole.score,
         "probability": whole.probability,
         "threshold": model.threshold,
@@ -271,15 +283,15 @@ def _core(
         "base_value": whole.base_value,
         "contributions": whole.contributions,
         "residual": whole.residual,
-        "table": [
-            {**line, "label": spoken.reason(str(line["feature"])).name}
-            for line in table.to_dict("records")
-        ],
+        "table": _table(case),
         "novelty": distance,
         "novelty_limit": detector.limit,
-        "nearest": {"id": near_id, "label": near_label, "distance": float(near["distance"])},
-        "unfamiliar": asdict(unlike),
-        "warnings": warning_sentences(unlike, spoken),
+        "nearest": {
+            "id": str(near["neighbour_id"]),
+            "label": int(near["neighbour_class"]),
+            "distance": float(near["distance"]),
+        },
+        **_strange(case, distance),
         "sentence": text.verdict_sentence(
             whole.probability,
             model.threshold,
@@ -288,64 +300,79 @@ def _core(
             words["noun"],
             words["positive"],
         ),
-        "cost": _cost(whole.probability, recipe),
-        "reasons": [one.sentence for one in (*told.raising, *told.lowering)],
-        "told": [asdict(one) for one in (*told.raising, *told.lowering)],
-        "summary": told.sentence,
+        "cost": _cost(whole.probability, case.recipe),
+        **_told(case),
     }
 
 
-def _lime(
-    base: Ground,
-    values: Floats,
-    contributions: Floats,
-    how: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-) -> dict[str, Any]:
-    samples = base.samples(how["samples"], _seeds(recipe, how))
+def _table(case: Case) -> list[dict[str, Any]]:
+    """List the largest contributions, each under the name people give its feature."""
+    table = explaining.contribution_table(case.base.current.model, case.row, whole=case.whole)
+    labels = [case.words.reason(feature).name for feature in table["feature"]]
+    lines = table.assign(label=labels).to_dict("records")
+    return [{str(name): part for name, part in line.items()} for line in lines]
+
+
+def _strange(case: Case, distance: float) -> dict[str, Any]:
+    """Say what makes the row unlike the known ones, and warn of it."""
+    model, detector, near = case.base.current.model, case.base.current.detector, case.near[0]
+    found = unfamiliar(
+        case.recipe["row"],
+        model.card.get("quantiles", {}),
+        case.words,
+        features=model.features,
+        distance=distance,
+        limit=detector.limit,
+        nearest_id=str(near["neighbour_id"]),
+        nearest_label=int(near["neighbour_class"]),
+    )
+    return {"unfamiliar": asdict(found), "warnings": warning_sentences(found, case.words)}
+
+
+def _told(case: Case) -> dict[str, Any]:
+    """Tell the reasons, in sentences and in figures."""
+    quantiles = case.base.current.model.card.get("quantiles", {})
+    found = reasons(case.whole.contributions, case.recipe["row"], quantiles, case.words)
+    told = (*found.raising, *found.lowering)
+    return {
+        "reasons": [one.sentence for one in told],
+        "told": [asdict(one) for one in told],
+        "summary": found.sentence,
+    }
+
+
+def _lime(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
+    samples = case.base.samples(how["samples"], case.seeds(how))
     found = explaining.shared_lime(
-        base.face, values[None, :], samples, contributions=contributions[None, :]
+        case.base.face, case.values[None, :], samples, contributions=case.contributions[None, :]
     )
     return {"lime": asdict(found[0])}
 
 
-def _local(
-    base: Ground,
-    values: Floats,
-    contributions: Floats,
-    how: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-) -> dict[str, Any]:
+def _local(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     found = explaining.local_lime(
-        base.face,
-        values,
-        base.background,
-        seeds=_seeds(recipe, how),
+        case.base.face,
+        case.values,
+        case.base.background,
+        seeds=case.seeds(how),
         samples=how["samples"],
         keep=how["keep"],
-        contributions=contributions,
+        contributions=case.contributions,
     )
     return {"lime_local": asdict(found)}
 
 
-def _changes(
-    base: Ground,
-    values: Floats,
-    contributions: Floats,
-    how: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-) -> dict[str, Any]:
-    del contributions
+def _changes(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     found = counterfactuals(
-        base.face,
-        values,
-        base.donors,
+        case.base.face,
+        case.values,
+        case.base.donors,
         immutable=how["immutable"],
         k=how["answers"],
         max_changed=how["max_changed"],
     )
-    spoken = _dictionary(recipe["words"], base.face.features)
-    names = {feature: _inside(spoken.reason(feature).name) for feature in base.face.features}
+    spoken = case.words
+    names = {feature: _inside(spoken.reason(feature).name) for feature in case.base.face.features}
 
     def write(feature: str, value: float | str | None) -> str:
         reason = spoken.reason(feature)
@@ -355,74 +382,67 @@ def _changes(
         return text.number(float(value)) if is_count else written(value, reason, spoken.currency)
 
     told = [
-        {
-            **asdict(one),
-            "sentence": counterfactual_sentence(one, names, write=write),
-        }
+        {**asdict(one), "sentence": counterfactual_sentence(one, names, write=write)}
         for one in found
     ]
     return {"counterfactuals": told}
 
 
-def _alike(
-    base: Ground,
-    values: Floats,
-    contributions: Floats,
-    how: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-) -> dict[str, Any]:
-    del values
+def _neighbours(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the nearest known rows by their values, and the known alerts with like reasons."""
+    words = case.recipe["words"]
+    near = [
+        {
+            "id": n["neighbour_id"],
+            "label": n["neighbour_class"],
+            "truth": words["positive" if n["neighbour_class"] else "negative"],
+            "known_from": "training rows",
+            "distance": n["distance"],
+        }
+        for n in case.near
+    ]
+    truths = pd.DataFrame({"verdict": [n["truth"] for n in near]})
+    sentence = text.neighbour_sentence(truths, words["positive"], word="known", noun=words["noun"])
+    return {"alike": _alike(case, how), "neighbours": near, "neighbours_sentence": sentence}
+
+
+def _alike(case: Case, how: Mapping[str, Any]) -> list[dict[str, Any]]:
+    base = case.base
     places, pool = base.alerts(how["alerts"])
-    others = base.ids[places] != recipe["row_id"]
+    others = base.ids[places] != case.recipe["row_id"]
     alike = neighbours_by_reasons(
-        contributions, pool[others], ids=base.ids[places][others], k=how["k"]
+        case.contributions, pool[others], ids=base.ids[places][others], k=how["k"]
     )
     labels = base.labels[places][others][alike["position"].to_numpy()]
-    return {
-        "alike": [
-            {"id": i, "label": int(label), "distance": float(d)}
-            for i, label, d in zip(alike["id"], labels, alike["distance"], strict=True)
-        ]
-    }
+    return [
+        {"id": i, "label": int(label), "distance": float(d)}
+        for i, label, d in zip(alike["id"], labels, alike["distance"], strict=True)
+    ]
 
 
-def _curve(
-    base: Ground,
-    values: Floats,
-    contributions: Floats,
-    how: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-) -> dict[str, Any]:
+def _curve(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     """Follow the probability along the feature that weighs most."""
-    feature = base.face.features[int(np.argmax(np.abs(contributions)))]
-    points = curve(base.face, values, base.values, feature, grid=how["grid"], sample=how["sample"])
-    spoken = _dictionary(recipe["words"], base.face.features)
+    base = case.base
+    feature = base.face.features[int(np.argmax(np.abs(case.contributions)))]
+    points = curve(
+        base.face, case.values, base.values, feature, grid=how["grid"], sample=how["sample"]
+    )
     found = {
         "feature": feature,
-        "label": spoken.reason(feature).name,
-        "value": recipe["row"][feature],
+        "label": case.words.reason(feature).name,
+        "value": case.recipe["row"][feature],
         "points": points.to_dict("records"),
     }
     return {"curves": [found]}
 
 
-_MAKERS = {
+_MAKERS: dict[str, Maker] = {
     "lime": _lime,
     "lime-local": _local,
     "counterfactual": _changes,
-    "neighbours": _alike,
+    "neighbours": _neighbours,
     "curve": _curve,
 }
-
-
-def _seeds(recipe: Mapping[str, Any], how: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(range(recipe["seed"], recipe["seed"] + how["seeds"]))
-
-
-def _row(recipe: Mapping[str, Any], base: Ground) -> pd.DataFrame:
-    identity = base.current.detector.body["id_column"]
-    named = {} if recipe["row_id"] is None else {identity: recipe["row_id"]}
-    return base.frame(recipe["row"]).assign(**named)
 
 
 def _words(space: Workspace, features: tuple[str, ...]) -> dict[str, Any]:
