@@ -13,6 +13,7 @@ import pandas as pd
 from benchmarks.timing import Line, in_turns, seconds
 from hitl import workflow
 from hitl.store import Store
+from hitl.workflow import Person
 from hitl.workspaces import CARDS, REASONS
 from tests import servers
 
@@ -50,7 +51,7 @@ def _decide_all(store: Store) -> float:
 
     def work(reviewer: int) -> int:
         done = 0
-        while claimed := workflow.claim(store, CARDS, f"reviewer {reviewer}", now_ms=NOW):
+        while claimed := workflow.claim(store, CARDS, Person(f"reviewer {reviewer}"), now_ms=NOW):
             workflow.decide(
                 store,
                 CARDS,

@@ -254,7 +254,7 @@ def decisions(given: argparse.Namespace) -> dict[str, Any]:
     rows = datasets.read_table(Path(given.file), as_text=True)
     with _store(given.db) as store:
         added = workflow.import_decisions(
-            store, space, rows, now_ms=_now_ms(), imported_by="import"
+            store, space, rows, now_ms=_now_ms(), person=workflow.Person("import", "admin")
         )
     return {"imported": added, "said": f"{added} new decisions imported from {given.file}."}
 

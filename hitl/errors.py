@@ -22,6 +22,7 @@ HitlError                         what happened, and a hint that says what to ch
 │   ├── LeaseLostError            the claim ran out or passed to somebody else
 │   └── StaleChallengerError      the champion changed since the comparison
 ├── BlockedPromotionError         a gate is not passed
+├── NotAllowedError               a role that may not do this
 ├── NothingToLearnError           no new decision to retrain from
 ├── InputError                    an option, setting or form field that cannot be used
 └── StoreError
@@ -132,6 +133,10 @@ class StaleChallengerError(ConflictError):
 
 class BlockedPromotionError(HitlError):
     """A gate is not passed."""
+
+
+class NotAllowedError(HitlError):
+    """A person whose role may not do this."""
 
 
 class NothingToLearnError(HitlError):

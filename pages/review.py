@@ -13,7 +13,7 @@ space = frame.workspace()
 state = frame.state()
 resources.look_ahead(space.name, state.settled, state.explanations)
 queue, log = reviewing.read(space.name, state)
-claimed = workflow.held(resources.store(), space, frame.reviewer())
+claimed = workflow.held(resources.store(), space, frame.person())
 
 # Render and act
 with st.container(horizontal=True, vertical_alignment="center", key="backlog"):

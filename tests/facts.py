@@ -1,5 +1,6 @@
 """Synthetic facts for tests of the database: cases, a whole history, and the fold of events."""
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,14 +9,17 @@ from typing import Any
 
 import pandas as pd
 import psycopg
+import pyarrow as pa
 import pytest
 
-from hitl.store import TABLES, Store, Work
-from hitl.workflow import reviewing
+from hitl import workflow
+from hitl.store import TABLES, Store, Work, chains
+from hitl.workflow import Person, journal
 from hitl.workspaces import CARDS, REASONS, Workspace
 
 NOW = 1_700_000_000_000
 MINUTE = 60_000
+EVE = Person("eve", "supervisor")
 AWKWARD = "He said \"no, never\";\nTürkçe 😀\t\\.\n\\N NULL, 'quoted'"
 """Text that breaks whoever quotes, splits or escapes by hand."""
 
@@ -122,9 +126,21 @@ def evidence(
 
 
 def put_cases(work: Work, heads: Sequence[Mapping[str, Any]]) -> None:
-    """Queue cases: their heads and their first events."""
-    work.append("case_heads", heads)
-    work.append("case_events", [event(each) for each in heads])
+    """Queue cases as these heads say."""
+    for workspace in dict.fromkeys(each["workspace"] for each in heads):
+        journal.record(
+            work,
+            workspace,
+            [
+                journal.queued(
+                    each["instance_id"],
+                    happened_ms=NOW,
+                    **{name: each[name] for name in journal.PLACE if name in each},
+                )
+                for each in heads
+                if each["workspace"] == workspace
+            ],
+        )
 
 
 def add_cases(
@@ -141,20 +157,26 @@ def add_cases(
 STATUS_AFTER = {
     "queued": "open",
     "claimed": "claimed",
+    "renewed": "claimed",
     "decided": "decided",
     "imported": "decided",
     "undone": "claimed",
     "released": "open",
+    "expired": "open",
 }
+RAISES_NO_FENCE = ("queued", "renewed", "expired")
 
 
 def fold(events: pd.DataFrame) -> dict[str, tuple[str, str, int, int]]:
     """Replay events one by one: status, holder, lease and fence of each case."""
     heads: dict[str, tuple[str, str, int, int]] = {}
-    for row in events.sort_values(["instance_id", "fence"]).itertuples():
-        status = STATUS_AFTER[row.kind]
-        holder = "" if status == "open" else row.reviewer
-        heads[row.instance_id] = (status, holder, row.lease_until_ms, row.fence)
+    for row in events.sort_values("number").itertuples():
+        is_joined = row.kind == "queued" and json.loads(row.details)["joined"]
+        status = "joined" if is_joined else STATUS_AFTER[row.kind]
+        holder = row.reviewer if status in ("claimed", "decided", "closed") else ""
+        before = heads.get(row.instance_id, ("", "", 0, 0))[3]
+        fence = before + (row.kind not in RAISES_NO_FENCE)
+        heads[row.instance_id] = (status, holder, row.lease_until_ms, fence)
     return heads
 
 
@@ -166,14 +188,16 @@ def heads(store: Store) -> dict[str, tuple[str, str, int, int]]:
 
 
 def check_heads(store: Store) -> None:
-    """Fail unless the head table, the fold of the events and the view of it are one thing."""
+    """Fail unless heads, the fold of the events and the view of it are one thing, and chained."""
     events = store.view("case_events")
-    assert not events.duplicated(["instance_id", "fence"]).any()
     assert heads(store) == fold(events)
-    folds = store.view("case_folds").set_index("instance_id")
-    assert {key: (row.status, row.fence) for key, row in folds.iterrows()} == {
-        key: (status, fence) for key, (status, _, _, fence) in fold(events).items()
-    }
+    for workspace, chain in events.groupby("workspace"):
+        assert sorted(chain["number"]) == list(range(1, len(chain) + 1))
+        for differences in ("head_differences", "place_differences"):
+            assert store.rows(differences, workspace) == [(0, None)]
+        table = pa.Table.from_pandas(chain.sort_values("number"), preserve_index=False)
+        assert chains.first_bad(table, 0, chains.BEGINNING) is None
+        assert store.rows("chain_head", workspace)[0][0] == len(chain)
 
 
 # A history that leaves no view empty
@@ -311,9 +335,9 @@ def _models(store: Store, workspace: str) -> None:
         work.append("promotions", promotions)
 
 
-def decide(store: Store, workspace: Workspace, claimed: reviewing.Claim, verdict: str) -> None:
+def decide(store: Store, workspace: Workspace, claimed: workflow.Claim, verdict: str) -> None:
     """Decide a claimed case with the first reason there is; the key follows from the claim."""
-    reviewing.decide(
+    workflow.decide(
         store,
         workspace,
         claimed,
@@ -328,10 +352,19 @@ def decide(store: Store, workspace: Workspace, claimed: reviewing.Claim, verdict
     )
 
 
+def taken(store: Store, reviewer: str, case: str | None = None) -> workflow.Claim:
+    """Claim the next case of the cards, or a named one."""
+    found = workflow.claim(store, CARDS, Person(reviewer), now_ms=NOW, instance_id=case)
+    assert found is not None
+    return found
+
+
 def _reviews(store: Store, workspace: Workspace) -> None:
-    def named(number: int, reviewer: str) -> reviewing.Claim:
+    def named(number: int, reviewer: str) -> workflow.Claim:
         instance_id = f"{workspace.name}-{number}"
-        found = reviewing.claim(store, workspace, reviewer, now_ms=NOW, instance_id=instance_id)
+        found = workflow.claim(
+            store, workspace, Person(reviewer), now_ms=NOW, instance_id=instance_id
+        )
         assert found is not None
         return found
 
@@ -340,7 +373,7 @@ def _reviews(store: Store, workspace: Workspace) -> None:
     decide(store, workspace, named(3, "bob"), "legitimate")
     decide(store, workspace, named(6, "bob"), "unsure")
     decide(store, workspace, named(7, "cem"), "fraud")
-    reviewing.undo(store, workspace, "cem", now_ms=NOW + 5)  # cem holds 7 again
-    reviewing.release(store, workspace, named(8, "dee"), now_ms=NOW + 6)
+    workflow.undo(store, workspace, Person("cem"), now_ms=NOW + 5)  # cem holds 7 again
+    workflow.release(store, workspace, named(8, "dee"), now_ms=NOW + 6)
     rows = pd.DataFrame({"instance_id": [f"{workspace.name}-9"], "verdict": ["fraud"]})
-    reviewing.import_decisions(store, workspace, rows, now_ms=NOW + 7, imported_by="eve")
+    workflow.import_decisions(store, workspace, rows, now_ms=NOW + 7, person=EVE)

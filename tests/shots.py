@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from hitl import workflow
 from hitl.store import Store
 from hitl.ui.frame import PAGES
+from hitl.workflow import Person
 from hitl.workspaces import CARDS, REASONS
 from tests import browser as chromium
 from tests.servers import ROOT, streamlit_server
@@ -90,7 +91,9 @@ def tell(database: Path) -> str:
 
 def decide_next(store: Store, rows: workflow.Materials, now_ms: int, number: int) -> bool:
     """Decide the next case by what came true; say whether there was one."""
-    claimed = workflow.claim(store, CARDS, REVIEWERS[number % len(REVIEWERS)], now_ms=now_ms)
+    claimed = workflow.claim(
+        store, CARDS, Person(REVIEWERS[number % len(REVIEWERS)]), now_ms=now_ms
+    )
     if claimed is None:
         return False
     step = int(claimed.instance_id.rsplit("-", 1)[1])

@@ -18,7 +18,7 @@ from hitl import datasets, models, novelty, workflow
 from hitl.__main__ import main
 from hitl.errors import FeatureMismatchError
 from hitl.store import Store
-from hitl.workflow import folders
+from hitl.workflow import Person, folders
 from hitl.workspaces import CARD_FEATURES, STORY
 from tests.terminal import SAMPLE, Run, check_refused, in_a_shell
 
@@ -949,7 +949,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = workflow.materials(STORY, SAMPLE.parent)
     with Store(str(path)) as store:
         workflow.seed(store, rows, seed=0, novelty_rate=0.001, now_ms=1)
-        claimed = workflow.claim(store, STORY, "mina", now_ms=1)
+        claimed = workflow.claim(store, STORY, Person("mina"), now_ms=1)
         assert claimed
         workflow.decide(
             store,

@@ -38,8 +38,9 @@ TABLES_MEAN = {
     "explanations": "The evidence shown for a case under a model, as it was shown.",
     "outcomes": "What came true.",
     "shown_evidence": "What was on the screen when a person decided, word for word.",
-    "case_events": "What happened to a case: queued, claimed, released, decided, undone, imported.",
-    "case_heads": "Where each case stands now; the only table that is updated.",
+    "case_events": "What happened to a case; each hash covers the event and the hash before it.",
+    "case_heads": "Where each case stands now; it always equals the fold of the case's events.",
+    "chain_heads": "The last event of each workspace's chain, and up to which one it was checked.",
     "models": "Every model with its detector, as text.",
     "training_labels": "Which labels a model was trained on.",
     "comparisons": "Old against new, with gates.",
@@ -88,7 +89,9 @@ def dictionary() -> str:
     for table in TABLES:
         (body,) = re.findall(rf"CREATE TABLE {table} \((.*?)\n\);", text, re.DOTALL)
         parts.append(f"**{table}**: {TABLES_MEAN[table]}")
-        parts.append("\n".join(["| Column | Type |", "|---|---|", *column_lines(body)]))
+        added = re.findall(rf"ALTER TABLE {table} ADD COLUMN (.*);", text)
+        lines = column_lines("\n".join([body, *added]))
+        parts.append("\n".join(["| Column | Type |", "|---|---|", *lines]))
     parts.append("### Views")
     comments = dict(re.findall(r"COMMENT ON VIEW (\w+) IS '(.+?)';", VIEWS_SQL))
     with Store("duckdb::memory:") as store:
@@ -106,8 +109,10 @@ def column_lines(body: str) -> list[str]:
         if line.startswith("PRIMARY KEY"):
             continue
         name, kind = line.split(" ", 1)
-        kind = kind.replace(" NOT NULL", "").replace("PRIMARY KEY", "").strip()
-        empty = "" if "NOT NULL" in line or "PRIMARY KEY" in line else ", may be empty"
+        kind, _, usual = kind.replace(" NOT NULL", "").partition(" DEFAULT ")
+        kind = kind.replace("PRIMARY KEY", "").strip()
+        filled = usual or "NOT NULL" in line or "PRIMARY KEY" in line
+        empty = "" if filled else ", may be empty"
         key = ", key" if "PRIMARY KEY" in line or name in keys else ""
         found.append(f"| `{name}` | {kind}{key}{empty} |")
     return found

@@ -18,7 +18,7 @@ import pytest
 from hitl import store as storage
 from hitl.errors import BackupError, DatabaseLockedError, StoreError
 from hitl.store import TABLES, VIEWS, Store, restore
-from hitl.workflow.reviewing import claim, decide
+from hitl.workflow import Person, claim, decide
 from hitl.workspaces import CARDS
 from tests import facts
 from tests.facts import AWKWARD, NOW, evidence
@@ -71,7 +71,7 @@ def scratch_in(folder: Path) -> dict[str, str]:
 
 def review(store: Store, busy: threading.Event) -> None:
     """Claim and decide a case, and queue more when there is none."""
-    claimed = claim(store, CARDS, "ann", now_ms=NOW)
+    claimed = claim(store, CARDS, Person("ann"), now_ms=NOW)
     if claimed is None:
         facts.add_cases(store, 20, prefix=f"more-{len(store.view('case_heads'))}")
         return
@@ -85,7 +85,8 @@ def append_a_group(store: Store, busy: threading.Event) -> None:
     with store.transaction() as work:
         rows = [evidence(f"group-{number}-{n}", AWKWARD) for n in range(GROUP)]
         work.append("explanations", rows)
-        work.append("case_events", [facts.event(facts.head(number, prefix="group"))])
+        row = facts.event(facts.head(number, prefix="group"), number=-1 - number)
+        work.append("case_events", [row])
     busy.set()
 
 
@@ -158,7 +159,9 @@ def test_a_backup_taken_while_others_write_restores_to_a_whole_database(
             decided.append(whole(restored))
             same_rows(restored, original)
             assert counts == {table: len(restored.view(table)) for table in TABLES}
-            facts.decide(restored, CARDS, claim(restored, CARDS, "bob", now_ms=NOW), "fraud")
+            facts.decide(
+                restored, CARDS, claim(restored, CARDS, Person("bob"), now_ms=NOW), "fraud"
+            )
     assert 0 < decided[0] <= decided[1] <= final
 
 
@@ -375,7 +378,7 @@ def test_a_journal_of_the_replaced_database_is_not_replayed(
 AT_WORK = """
 import os, sys, threading
 from hitl.store import Store
-from hitl.workflow.reviewing import claim
+from hitl.workflow import Person, claim
 from hitl.workspaces import CARDS
 from tests import facts
 
@@ -395,7 +398,7 @@ def ingest():
 
 def review(name):
     while True:
-        claimed = claim(store, CARDS, f"{tag} {name}", now_ms=facts.NOW)
+        claimed = claim(store, CARDS, Person(f"{tag} {name}"), now_ms=facts.NOW)
         if claimed:
             facts.decide(store, CARDS, claimed, "fraud")
             told(f"decided {claimed.instance_id} {claimed.fence}")
@@ -457,7 +460,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_process_is_killed(
         assert queued
         assert decided
     with Store(database_url) as store:  # and the work goes on
-        claimed = claim(store, CARDS, "ann", now_ms=NOW, instance_id=_open_case(store))
+        claimed = claim(store, CARDS, Person("ann"), now_ms=NOW, instance_id=_open_case(store))
         assert claimed is not None
         decide(
             store, CARDS, claimed, verdict="unsure", reason="needs the customer", key="last",

@@ -26,12 +26,10 @@ from hitl.errors import (
     UnknownRowError,
 )
 from hitl.store import Store
-from hitl.workflow.reviewing import (
-    COMPARED,
-    EXPORTED,
+from hitl.workflow import (
     Claim,
     Decided,
-    check_verdict,
+    Person,
     claim,
     decide,
     export_decisions,
@@ -41,6 +39,8 @@ from hitl.workflow.reviewing import (
     release,
     undo,
 )
+from hitl.workflow.deciding import check_verdict
+from hitl.workflow.decision_files import COMPARED, EXPORTED
 from hitl.workspaces import CARDS, REASONS, STORY
 from tests import facts
 from tests.facts import AWKWARD, MINUTE, NOW
@@ -49,6 +49,7 @@ from tests.servers import ROOT
 LEASE = 10 * MINUTE
 PATIENCE = 120.0
 """Seconds after which something that hangs is given up."""
+EVE = facts.EVE
 FRAUD = {"verdict": "fraud", "reason": "matches known fraud"}
 
 
@@ -67,7 +68,7 @@ def store(database: Store) -> Iterator[Store]:
 
 
 def take(store: Store, reviewer: str, *, now_ms: int = NOW, case: str | None = None) -> Claim:
-    claimed = claim(store, CARDS, reviewer, now_ms=now_ms, instance_id=case)
+    claimed = claim(store, CARDS, Person(reviewer), now_ms=now_ms, instance_id=case)
     assert claimed is not None
     return claimed
 
@@ -87,7 +88,7 @@ def status(store: Store, instance_id: str = "case-0") -> tuple[str, str]:
 def test_the_most_urgent_case_comes_first_and_no_case_twice(store) -> None:
     taken = [take(store, reviewer).instance_id for reviewer in ("ann", "bob", "cem")]
     assert taken == ["case-0", "case-1", "case-2"]
-    assert claim(store, CARDS, "dee", now_ms=NOW) is None
+    assert claim(store, CARDS, Person("dee"), now_ms=NOW) is None
 
 
 def test_among_equally_urgent_cases_the_longest_waiting_comes_first(store) -> None:
@@ -102,11 +103,11 @@ def test_claiming_again_gives_the_same_claim_and_writes_nothing(store) -> None:
     assert take(store, "ann", now_ms=NOW + 1) == first
     assert take(store, " ann ", now_ms=NOW + 2, case="case-0") == first
     assert events(store) == [("queued", ""), ("claimed", "ann")]
-    assert first == Claim("case-0", "ann", 1, NOW + LEASE)
+    assert first == Claim("case-0", Person("ann"), 1, NOW + LEASE)
 
 
 def test_the_lease_lasts_as_long_as_it_is_set_to(store) -> None:
-    claimed = claim(store, CARDS, "ann", now_ms=NOW, lease_minutes=0.5)
+    claimed = claim(store, CARDS, Person("ann"), now_ms=NOW, lease_minutes=0.5)
     assert claimed is not None
     assert claimed.lease_until_ms == NOW + 30_000
 
@@ -123,29 +124,31 @@ def test_a_named_case_that_cannot_be_had_leaves_the_one_held(store) -> None:
     mine = take(store, "ann")
     take(store, "bob", case="case-1")
     with pytest.raises(LeaseLostError, match="bob holds it now"):
-        claim(store, CARDS, "ann", now_ms=NOW, instance_id="case-1")
+        claim(store, CARDS, Person("ann"), now_ms=NOW, instance_id="case-1")
     assert take(store, "ann") == mine
 
 
 def test_a_case_that_is_not_in_the_queue_cannot_be_claimed(store) -> None:
     with pytest.raises(UnknownRowError, match="case-9 is not in the queue"):
-        claim(store, CARDS, "ann", now_ms=NOW, instance_id="case-9")
+        claim(store, CARDS, Person("ann"), now_ms=NOW, instance_id="case-9")
     with pytest.raises(UnknownRowError, match="case-0 is not in the queue"):
-        claim(store, STORY, "ann", now_ms=NOW, instance_id="case-0")
-    assert claim(store, STORY, "ann", now_ms=NOW) is None
+        claim(store, STORY, Person("ann"), now_ms=NOW, instance_id="case-0")
+    assert claim(store, STORY, Person("ann"), now_ms=NOW) is None
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\x00"])
 def test_nobody_cannot_claim(store, name) -> None:
     with pytest.raises(InputError, match="needs a name"):
-        claim(store, CARDS, name, now_ms=NOW)
+        claim(store, CARDS, Person(name), now_ms=NOW)
     with pytest.raises(InputError, match="needs a name"):
-        undo(store, CARDS, name, now_ms=NOW)
+        undo(store, CARDS, Person(name), now_ms=NOW)
 
 
 def test_a_lease_that_ran_out_gives_the_case_to_the_next(store) -> None:
     stale = take(store, "ann")
-    assert claim(store, CARDS, "bob", now_ms=NOW + LEASE) == take(store, "bob", case="case-1")
+    assert claim(store, CARDS, Person("bob"), now_ms=NOW + LEASE) == take(
+        store, "bob", case="case-1"
+    )
     fresh = take(store, "cem", now_ms=NOW + LEASE + 1)
     assert (fresh.instance_id, fresh.fence) == ("case-0", stale.fence + 1)
 
@@ -161,12 +164,12 @@ def test_one_whose_lease_ran_out_gets_the_case_again_under_a_new_fence(store) ->
 
 
 def test_a_case_in_hand_is_found_until_somebody_else_takes_it(store) -> None:
-    assert held(store, CARDS, "ann") is None
+    assert held(store, CARDS, Person("ann")) is None
     mine = take(store, "ann")
-    assert held(store, CARDS, " ann") == mine
-    assert held(store, STORY, "ann") is None
+    assert held(store, CARDS, Person(" ann")) == mine
+    assert held(store, STORY, Person("ann")) is None
     take(store, "bob", now_ms=NOW + LEASE + 1, case="case-0")
-    assert held(store, CARDS, "ann") is None
+    assert held(store, CARDS, Person("ann")) is None
 
 
 def test_releasing_puts_a_case_back_once(store) -> None:
@@ -228,7 +231,7 @@ def test_a_key_that_belongs_to_another_submit_is_refused(store) -> None:
     with pytest.raises(InputError, match="'k1' belongs to another submit, of case case-0"):
         decide(store, CARDS, other, **FRAUD, key="k1", now_ms=NOW)
     release(store, CARDS, other, now_ms=NOW)
-    again = undo(store, CARDS, "ann", now_ms=NOW)
+    again = undo(store, CARDS, Person("ann"), now_ms=NOW)
     assert again is not None
     with pytest.raises(InputError, match="'k1' belongs to another submit"):
         decide(store, CARDS, again, **FRAUD, key="k1", now_ms=NOW)
@@ -246,7 +249,7 @@ def test_a_stale_submit_is_refused_and_says_who_was_faster(store) -> None:
     with pytest.raises(AlreadyDecidedError, match="decided by bob meanwhile"):
         decide(store, CARDS, stale, **FRAUD, key="k1", now_ms=NOW + LEASE + 4)
     with pytest.raises(AlreadyDecidedError, match="decided by bob"):
-        claim(store, CARDS, "ann", now_ms=NOW, instance_id="case-0")
+        claim(store, CARDS, Person("ann"), now_ms=NOW, instance_id="case-0")
     assert len(store.view("decisions")) == 1
 
 
@@ -265,7 +268,7 @@ def test_a_late_submit_counts_while_nobody_else_took_the_case(store) -> None:
 
 def test_a_submit_for_a_case_that_was_never_queued_is_refused(store) -> None:
     with pytest.raises(UnknownRowError):
-        decide(store, CARDS, Claim("case-9", "ann", 1, 0), **FRAUD, key="k1", now_ms=NOW)
+        decide(store, CARDS, Claim("case-9", Person("ann"), 1, 0), **FRAUD, key="k1", now_ms=NOW)
 
 
 @pytest.mark.parametrize(
@@ -295,8 +298,8 @@ def test_every_reason_goes_with_its_verdict() -> None:
 
 def test_undo_is_a_new_event_and_hands_the_case_back(store) -> None:
     facts.decide(store, CARDS, take(store, "ann"), "fraud")
-    again = undo(store, CARDS, "ann", now_ms=NOW + 5)
-    assert again == Claim("case-0", "ann", 3, NOW + 5 + LEASE)
+    again = undo(store, CARDS, Person("ann"), now_ms=NOW + 5)
+    assert again == Claim("case-0", Person("ann"), 3, NOW + 5 + LEASE)
     assert take(store, "ann", now_ms=NOW + 6) == again
     assert [kind for kind, _ in events(store)] == ["queued", "claimed", "decided", "undone"]
     assert store.view("decisions").empty
@@ -308,19 +311,19 @@ def test_undo_takes_back_the_newest_first_and_then_the_one_before(store) -> None
     for _ in range(2):
         facts.decide(store, CARDS, take(store, "ann", now_ms=NOW), "fraud")
     store.write(lambda work: None)
-    first = undo(store, CARDS, "ann", now_ms=NOW + 9)
-    second = undo(store, CARDS, "ann", now_ms=NOW + 9)
+    first = undo(store, CARDS, Person("ann"), now_ms=NOW + 9)
+    second = undo(store, CARDS, Person("ann"), now_ms=NOW + 9)
     assert first is not None
     assert second is not None
     assert {first.instance_id, second.instance_id} == {"case-0", "case-1"}
     assert status(store, first.instance_id) == ("open", "")  # it went back for the second
-    assert undo(store, CARDS, "ann", now_ms=NOW + 9) is None
+    assert undo(store, CARDS, Person("ann"), now_ms=NOW + 9) is None
 
 
 def test_undo_puts_back_the_case_in_hand(store) -> None:
     facts.decide(store, CARDS, take(store, "ann"), "fraud")
     assert take(store, "ann").instance_id == "case-1"
-    again = undo(store, CARDS, "ann", now_ms=NOW + 5)
+    again = undo(store, CARDS, Person("ann"), now_ms=NOW + 5)
     assert again is not None
     assert again.instance_id == "case-0"
     assert status(store, "case-1") == ("open", "")
@@ -328,32 +331,32 @@ def test_undo_puts_back_the_case_in_hand(store) -> None:
 
 def test_undo_takes_back_nobody_elses_decision(store) -> None:
     facts.decide(store, CARDS, take(store, "ann"), "fraud")
-    assert undo(store, CARDS, "bob", now_ms=NOW) is None
-    assert undo(store, STORY, "ann", now_ms=NOW) is None
+    assert undo(store, CARDS, Person("bob"), now_ms=NOW) is None
+    assert undo(store, STORY, Person("ann"), now_ms=NOW) is None
     assert status(store) == ("decided", "ann")
 
 
 def test_undo_of_a_named_case_takes_back_that_one_or_nothing(store) -> None:
     for now_ms in (NOW, NOW + 1):
         decide(store, CARDS, take(store, "ann"), **FRAUD, key=f"k-{now_ms}", now_ms=now_ms)
-    assert undo(store, CARDS, "ann", now_ms=NOW + 9, instance_id="case-0") is None
+    assert undo(store, CARDS, Person("ann"), now_ms=NOW + 9, instance_id="case-0") is None
     assert len(store.view("decisions")) == 2
-    again = undo(store, CARDS, "ann", now_ms=NOW + 9, instance_id="case-1")
+    again = undo(store, CARDS, Person("ann"), now_ms=NOW + 9, instance_id="case-1")
     assert again is not None
     assert again.instance_id == "case-1"
     assert store.view("decisions")["instance_id"].tolist() == ["case-0"]
 
 
 def test_the_newest_decision_is_ones_own_and_of_this_workspace(store) -> None:
-    assert newest(store, CARDS, "ann") is None
+    assert newest(store, CARDS, Person("ann")) is None
     mine = take(store, "ann")
     decide(store, CARDS, mine, **FRAUD, note="so it is", key="k", now_ms=NOW + 3)
     told = Decided("case-0", "fraud", "matches known fraud", "so it is", NOW + 3)
-    assert newest(store, CARDS, " ann ") == told
-    assert newest(store, CARDS, "bob") is None
-    assert newest(store, STORY, "ann") is None
-    undo(store, CARDS, "ann", now_ms=NOW + 4)
-    assert newest(store, CARDS, "ann") is None
+    assert newest(store, CARDS, Person(" ann ")) == told
+    assert newest(store, CARDS, Person("bob")) is None
+    assert newest(store, STORY, Person("ann")) is None
+    undo(store, CARDS, Person("ann"), now_ms=NOW + 4)
+    assert newest(store, CARDS, Person("ann")) is None
 
 
 def test_only_a_refused_submit_speaks_of_what_was_typed(store) -> None:
@@ -365,7 +368,7 @@ def test_only_a_refused_submit_speaks_of_what_was_typed(store) -> None:
         decide(store, CARDS, mine, **FRAUD, key="k", now_ms=late)
     for case, error in (("case-0", LeaseLostError), ("case-1", AlreadyDecidedError)):
         with pytest.raises(error) as refused:
-            claim(store, CARDS, "ann", now_ms=late, instance_id=case)
+            claim(store, CARDS, Person("ann"), now_ms=late, instance_id=case)
         assert "typed" not in str(refused.value)
         assert "undo" not in str(refused.value)
 
@@ -387,14 +390,14 @@ def test_decisions_go_out_and_in_again(store, tmp_path) -> None:
     with Store(str(tmp_path / "other.duckdb")) as other:
         facts.add_cases(other, 3)
         take(other, "zoe")  # in hand there: her submit will be refused
-        assert import_decisions(other, CARDS, file, now_ms=NOW + 9, imported_by="eve") == 2
+        assert import_decisions(other, CARDS, file, now_ms=NOW + 9, person=EVE) == 2
         again = export_decisions(other, CARDS)
         for name in ("instance_id", *COMPARED, "model_id", "seconds"):
             assert again[name].tolist() == exported[name].tolist(), name
         assert set(again["source"]) == {"import"}
         assert set(again["happened_ms"]) == {NOW + 9}
         for rows in (file, exported, again):  # the same again
-            assert import_decisions(other, CARDS, rows, now_ms=NOW + 10, imported_by="eve") == 0
+            assert import_decisions(other, CARDS, rows, now_ms=NOW + 10, person=EVE) == 0
         assert len(other.view("case_events", kind="imported")) == 2
         facts.check_heads(other)
 
@@ -421,9 +424,9 @@ def test_no_text_of_an_export_is_a_formula_and_all_come_back_as_they_were(
     text = export_decisions(store, CARDS).to_csv(index=False)
     file = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
     assert (file.loc[0, "note"], file.loc[0, "reviewer"]) == (written, "'=ann")
-    assert import_decisions(store, CARDS, file, now_ms=NOW, imported_by="eve") == 0
-    undo(store, CARDS, "=ann", now_ms=NOW)
-    assert import_decisions(store, CARDS, file, now_ms=NOW, imported_by="eve") == 1
+    assert import_decisions(store, CARDS, file, now_ms=NOW, person=EVE) == 0
+    undo(store, CARDS, Person("=ann"), now_ms=NOW)
+    assert import_decisions(store, CARDS, file, now_ms=NOW, person=EVE) == 1
     stands = store.view("decisions").iloc[0]
     assert (stands["note"], stands["reviewer"]) == (note, "=ann")
 
@@ -434,7 +437,9 @@ def test_a_formula_somebody_wrote_into_a_file_is_kept_as_text(store) -> None:
 
 
 def imported(store: Store, rows: list[dict[str, Any]], by: str = "eve") -> int:
-    return import_decisions(store, CARDS, pd.DataFrame(rows), now_ms=NOW, imported_by=by)
+    return import_decisions(
+        store, CARDS, pd.DataFrame(rows), now_ms=NOW, person=Person(by, "supervisor")
+    )
 
 
 def test_what_a_file_leaves_out_is_filled_in(store) -> None:
@@ -454,7 +459,7 @@ def test_a_changed_decision_is_imported_over_the_standing_one(store) -> None:
     facts.decide(store, CARDS, take(store, "ann"), "fraud")
     assert imported(store, [{"instance_id": "case-0", "verdict": "legitimate"}]) == 1
     assert store.view("decisions")["verdict"].tolist() == ["legitimate"]
-    assert undo(store, CARDS, "ann", now_ms=NOW) is None  # hers does not stand any more
+    assert undo(store, CARDS, Person("ann"), now_ms=NOW) is None  # hers does not stand any more
     assert [kind for kind, _ in events(store)] == ["queued", "claimed", "decided", "imported"]
 
 
@@ -491,7 +496,7 @@ def test_an_import_without_any_name_is_refused(store) -> None:
 
 def test_a_file_without_rows_changes_nothing(store) -> None:
     rows = pd.DataFrame(columns=list(EXPORTED))
-    assert import_decisions(store, CARDS, rows, now_ms=NOW, imported_by="eve") == 0
+    assert import_decisions(store, CARDS, rows, now_ms=NOW, person=EVE) == 0
 
 
 # Everything the queue can be put through, against a plain model of it
@@ -607,9 +612,9 @@ def _play_claim(store, space, rules, claims, who, case, clock) -> None:
     if case is not None and expected is None:
         error = AlreadyDecidedError if case in rules.decided else LeaseLostError
         with pytest.raises(error):
-            claim(store, space, who, now_ms=clock, instance_id=case)
+            claim(store, space, Person(who), now_ms=clock, instance_id=case)
         return
-    got = claim(store, space, who, now_ms=clock, instance_id=case)
+    got = claim(store, space, Person(who), now_ms=clock, instance_id=case)
     assert (got.instance_id if got else None) == expected
     if got and expected and expected != mine:
         if mine is not None:
@@ -641,7 +646,7 @@ def _play_decide(store, space, rules, claims, newest, who, verdict, clock) -> No
 def _play_undo(store, space, rules, claims, newest, who, clock) -> None:
     while newest[who] and rules.decided.get(newest[who][-1], ("", ""))[0] != who:
         newest[who].pop()
-    got = undo(store, space, who, now_ms=clock)
+    got = undo(store, space, Person(who), now_ms=clock)
     if not newest[who]:
         assert got is None
         return
@@ -657,7 +662,7 @@ def _play_undo(store, space, rules, claims, newest, who, clock) -> None:
 def _play_import(store, space, rules, newest, case, verdict, clock) -> None:
     rows = pd.DataFrame([{"instance_id": case, "verdict": verdict, "reviewer": "eve"}])
     expected = 0 if rules.decided.get(case) == ("eve", verdict) else 1
-    assert import_decisions(store, space, rows, now_ms=clock, imported_by="x") == expected
+    assert import_decisions(store, space, rows, now_ms=clock, person=EVE) == expected
     rules.settle(case, "eve", verdict)
     for decisions in newest.values():
         while case in decisions:
@@ -703,7 +708,7 @@ def test_sixteen_threads_claim_three_hundred_cases_none_twice(tmp_path: Path) ->
         names = count()
 
         def reviewer() -> None:
-            while claimed := claim(store, CARDS, f"reviewer {next(names)}", now_ms=NOW):
+            while claimed := claim(store, CARDS, Person(f"reviewer {next(names)}"), now_ms=NOW):
                 taken.append(claimed.instance_id)
 
         run_together(*[reviewer] * 16)
@@ -714,7 +719,7 @@ def test_sixteen_threads_claim_three_hundred_cases_none_twice(tmp_path: Path) ->
 CLAIMING = """
 import sys
 from hitl.store import Store
-from hitl.workflow.reviewing import claim
+from hitl.workflow import Person, claim
 from hitl.workspaces import CARDS
 url, name = sys.argv[1:]
 with Store(url) as store:
@@ -723,7 +728,7 @@ with Store(url) as store:
     number = 0
     while True:
         number += 1
-        claimed = claim(store, CARDS, f"{name} {number}", now_ms=0)
+        claimed = claim(store, CARDS, Person(f"{name} {number}"), now_ms=0)
         if claimed is None and not store.view("case_heads", status="open", limit=1).empty:
             continue  # the last ones were locked by another process just then
         if claimed is None:
@@ -827,7 +832,7 @@ def test_one_submit_from_two_windows_that_both_saw_it_missing_is_one_decision(sh
 def test_one_undo_from_two_windows_takes_back_one_decision(shared) -> None:
     for _ in range(2):
         facts.decide(shared, CARDS, take(shared, "ann"), "fraud")
-    results = at_one_moment(shared, lambda: undo(shared, CARDS, "ann", now_ms=NOW + 9))
+    results = at_one_moment(shared, lambda: undo(shared, CARDS, Person("ann"), now_ms=NOW + 9))
     assert sum(result is not None for result in results) == 1
     assert len(shared.view("decisions")) == 1
 
@@ -840,7 +845,7 @@ def test_one_file_imported_from_two_windows_is_one_import(shared) -> None:
 
 def test_a_double_undo_at_one_moment_takes_back_one_decision(store) -> None:
     facts.decide(store, CARDS, take(store, "ann"), "fraud")
-    run_together(*[lambda: undo(store, CARDS, "ann", now_ms=NOW)] * 4)
+    run_together(*[lambda: undo(store, CARDS, Person("ann"), now_ms=NOW)] * 4)
     assert len(store.view("case_events", kind="undone")) == 1
     assert status(store) == ("claimed", "ann")
 
@@ -863,5 +868,5 @@ def test_the_log_keeps_the_outcome_to_itself_while_a_case_waits_again(store) -> 
     store.append("outcomes", [outcome])
     facts.decide(store, CARDS, mine, "fraud")
     assert list(store.view("decision_log", kind="decided")["outcome"]) == [True]
-    undo(store, CARDS, "ann", now_ms=NOW)
+    undo(store, CARDS, Person("ann"), now_ms=NOW)
     assert store.view("decision_log")["outcome"].isna().all()

@@ -8,25 +8,53 @@ JOIN (SELECT workspace, max(number) AS number FROM promotions GROUP BY workspace
 COMMENT ON VIEW champions IS 'The model in use: the latest promotion of each workspace.';
 
 CREATE VIEW case_folds AS
-SELECT DISTINCT ON (instance_id)
-    workspace, instance_id, fence, kind, reviewer, lease_until_ms, model_id,
-    verdict, is_positive, reason, note, source, seconds, happened_ms,
-    CASE kind
-        WHEN 'decided' THEN 'decided'
-        WHEN 'imported' THEN 'decided'
-        WHEN 'claimed' THEN 'claimed'
-        WHEN 'undone' THEN 'claimed'
-        ELSE 'open'
-    END AS status
-FROM case_events
-ORDER BY instance_id, fence DESC;
-COMMENT ON VIEW case_folds IS 'The newest event of each case and the status it leaves.';
+SELECT workspace, instance_id, status,
+    CASE
+        WHEN status = 'assigned' THEN cast(details AS JSON) ->> 'holder'
+        WHEN status IN ('claimed', 'decided', 'closed') THEN reviewer
+        ELSE ''
+    END AS holder,
+    lease_until_ms, fence, number,
+    coalesce(CASE WHEN details <> '{}' THEN cast(details AS JSON) ->> 'stage' END, 'first') AS stage,
+    coalesce(CASE WHEN details <> '{}' THEN cast(details AS JSON) ->> 'first_by' END, '') AS first_by,
+    coalesce(CASE WHEN details <> '{}' THEN cast(details AS JSON) ->> 'second_by' END, '') AS second_by
+FROM (
+    SELECT DISTINCT ON (instance_id) workspace, instance_id, status, reviewer, lease_until_ms, fence,
+        number, CASE WHEN kind = 'queued' THEN '{}' ELSE details END AS details
+    FROM case_events
+    WHERE status <> ''
+    ORDER BY instance_id, number DESC
+) newest;
+COMMENT ON VIEW case_folds IS 'Where the events of each case leave it.';
+
+CREATE VIEW case_places AS
+SELECT workspace, instance_id,
+    place ->> 'queued_for' AS queued_for,
+    cast(place ->> 'inclusion' AS DOUBLE PRECISION) AS inclusion,
+    cast(place ->> 'priority' AS DOUBLE PRECISION) AS priority,
+    cast(place ->> 'queued_ms' AS BIGINT) AS queued_ms,
+    place ->> 'stratum' AS stratum,
+    cast(place ->> 'turn' AS BIGINT) AS turn,
+    cast(place ->> 'place' AS BIGINT) AS place,
+    cast(place ->> 'due_ms' AS BIGINT) AS due_ms,
+    place ->> 'mode' AS mode,
+    cast(place ->> 'opinions' AS BIGINT) AS opinions,
+    place ->> 'batch_id' AS batch_id,
+    place ->> 'entity' AS entity,
+    place ->> 'joined' AS joined
+FROM (
+    SELECT DISTINCT ON (instance_id) workspace, instance_id, cast(details AS JSON) AS place
+    FROM case_events
+    WHERE kind IN ('queued', 'ranked')
+    ORDER BY instance_id, number DESC
+) newest;
+COMMENT ON VIEW case_places IS 'Where the events of each case put it in the queue.';
 
 CREATE VIEW decisions AS
 SELECT e.workspace, e.instance_id, e.reviewer, e.model_id, e.verdict, e.is_positive, e.reason,
     e.note, e.source, e.seconds, e.happened_ms
 FROM case_heads h
-JOIN case_events e ON e.instance_id = h.instance_id AND e.fence = h.fence
+JOIN case_events e ON e.workspace = h.workspace AND e.number = h.number
 WHERE h.status = 'decided';
 COMMENT ON VIEW decisions IS 'What people decided, as it stands now: one row per decided case.';
 
@@ -120,11 +148,12 @@ COMMENT ON VIEW waiting_outcomes IS 'Instances whose outcome has not arrived; co
 CREATE VIEW review_queue AS
 SELECT h.workspace, h.instance_id, h.status, h.holder, h.lease_until_ms, h.fence, h.queued_for,
     h.inclusion, h.priority, h.queued_ms, i.step, i.run, i.occurred_ms, p.probability, p.threshold,
-    p.novelty, p.novelty_limit, p.state, i.features
+    p.novelty, p.novelty_limit, p.state, i.features, h.stage, h.stratum, h.turn, h.due_ms, h.mode,
+    h.batch_id, h.entity, h.joined
 FROM case_heads h
 JOIN instances i ON i.instance_id = h.instance_id
 JOIN live_predictions p ON p.instance_id = h.instance_id
-WHERE h.status <> 'decided';
+WHERE h.status NOT IN ('decided', 'closed');
 COMMENT ON VIEW review_queue IS 'Cases that wait for a decision, claimed ones included.';
 
 CREATE VIEW decided_cases AS
@@ -154,22 +183,23 @@ LEFT JOIN decisions d ON d.instance_id = x.instance_id
 LEFT JOIN outcomes o ON o.instance_id = x.instance_id
 LEFT JOIN case_heads h ON h.instance_id = x.instance_id
 WHERE x.method = 'all' AND (d.instance_id IS NOT NULL
-    OR (o.instance_id IS NOT NULL AND coalesce(h.status, 'decided') = 'decided'));
+    OR (o.instance_id IS NOT NULL AND coalesce(h.status, 'decided') IN ('decided', 'closed')));
 COMMENT ON VIEW explained_cases IS 'Explained cases whose decision or outcome may be shown.';
 
 CREATE VIEW decision_log AS
 SELECT e.workspace, e.event_id, e.instance_id, e.fence, e.kind, e.reviewer, e.model_id, e.verdict,
     e.reason, e.note, e.source, e.seconds, e.happened_ms,
-    f.fence = e.fence AS is_current,
-    CASE WHEN f.status = 'decided' THEN o.is_positive END AS outcome, p.probability, p.state,
+    h.number = e.number AS is_current,
+    CASE WHEN h.status = 'decided' THEN o.is_positive END AS outcome, p.probability, p.state,
     s.explanation_key
 FROM case_events e
-JOIN case_folds f ON f.instance_id = e.instance_id
+JOIN case_heads h ON h.instance_id = e.instance_id
 LEFT JOIN live_predictions p ON p.instance_id = e.instance_id
 LEFT JOIN shown_evidence s ON s.event_id = e.event_id
 LEFT JOIN outcomes o ON o.instance_id = e.instance_id
-WHERE e.kind IN ('decided', 'imported', 'undone');
-COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current; no outcome while a case waits.';
+WHERE e.kind IN ('decided', 'second opinion', 'adjudicated', 'corrected', 'imported', 'undone')
+    AND (h.status IN ('decided', 'closed') OR h.stage = 'first');
+COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current; no outcome while a case waits, and nothing while a second person is to look.';
 
 CREATE VIEW loop_counts AS
 SELECT p.workspace,
@@ -180,7 +210,7 @@ SELECT p.workspace,
 FROM predictions p
 LEFT JOIN (
     SELECT workspace,
-        count(*) FILTER (WHERE status <> 'decided') AS waiting,
+        count(*) FILTER (WHERE status NOT IN ('decided', 'closed')) AS waiting,
         count(*) FILTER (WHERE status = 'decided') AS decided
     FROM case_heads
     GROUP BY workspace

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hitl.errors import BackupError, ConflictError, DatabaseLockedError, StoreError
+from hitl.store.chains import chain_old_events
 from hitl.store.engines import DuckDBEngine, PostgresEngine, Row, Transaction, engine_for
 from hitl.store.statements import STATEMENTS
 
@@ -26,6 +27,9 @@ SQL_FOLDER = Path(__file__).parent.parent / "sql"
 Result = TypeVar("Result")
 RETRIES = 5
 SCRATCH = "second-look-"
+CHAINED = "0003_journal"
+"""The migration after which events are chained."""
+
 FILE_HEADER = 3 * 4_096
 """Bytes of a DuckDB file before its first block."""
 
@@ -50,14 +54,19 @@ TABLES = tuple(name for text in MIGRATIONS.values() for name in _named("TABLE", 
 class Work:
     """One transaction: statements by name, appends by table."""
 
-    def __init__(self, inner: Transaction, skip_locked: str) -> None:
+    def __init__(self, inner: Transaction, locked: str = "") -> None:
         self._inner = inner
-        self._skip_locked = skip_locked
+        self._locked = locked
+        self.ends: dict[str, tuple[int, str]] = {}
+        """Number and hash with which each chain that this transaction has locked ends."""
 
     def rows(self, statement: str, *params: Any) -> list[Row]:
         """Run a statement of `STATEMENTS` and return its rows."""
-        sql = STATEMENTS[statement].replace("{skip_locked}", self._skip_locked)
-        return self._inner.rows(sql, params)
+        return self._inner.rows(STATEMENTS[statement].replace("{locked}", self._locked), params)
+
+    def batches(self, statement: str, *params: Any) -> Iterator[pa.Table]:
+        """Run a reading statement of `STATEMENTS` and give its rows in parts that fit in memory."""
+        return self._inner.batches(STATEMENTS[statement], params)
 
     def append(self, table: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> int:
         """Append rows to a fact table, columns matched by name."""
@@ -135,7 +144,7 @@ class Store:
     def transaction(self) -> Iterator[Work]:
         """Open a transaction: everything in it is kept, or nothing is."""
         with self._engine.transaction() as inner:
-            yield Work(inner, self._engine.skip_locked)
+            yield Work(inner, self._engine.locked)
 
     def write(self, verb: Callable[[Work], Result]) -> Result:
         """Run a verb in a transaction, again if somebody wrote at the same moment."""
@@ -152,14 +161,14 @@ class Store:
     def rows(self, statement: str, *params: Any) -> list[Row]:
         """Run a reading statement of `STATEMENTS`."""
         with self._engine.reading() as inner:
-            return Work(inner, self._engine.skip_locked).rows(statement, *params)
+            return Work(inner).rows(statement, *params)
 
     def view(
         self, name: str, /, *, order: Sequence[str] = (), limit: int | None = None, **equals: Any
     ) -> pd.DataFrame:
         """Read a view or table, as `Work.view`."""
         with self._engine.reading() as inner:
-            return Work(inner, "").view(name, order=order, limit=limit, **equals)
+            return Work(inner).view(name, order=order, limit=limit, **equals)
 
     def append(self, table: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> int:
         """Append rows to a fact table in a transaction of their own."""
@@ -193,7 +202,7 @@ class Store:
         ConflictError
             If somebody wrote to it at the same moment; nothing is deleted then.
         """
-        with self._engine.snapshot() as inner:
+        with self._engine.alone("chain_heads") as inner:
             for table in TABLES:
                 inner.rows(f"DELETE FROM {table} WHERE workspace = $1", (workspace,))  # noqa: S608  a name of TABLES
 
@@ -225,6 +234,8 @@ class Store:
             for name in missing:
                 _run_all(inner, _statements_of(MIGRATIONS[name]))
                 _record(inner, name, _sha256(MIGRATIONS[name]))
+            if CHAINED in missing:
+                chain_old_events(inner)
             _run_all(inner, [*_statements_of(VIEWS_SQL), *self._engine.indexes])
             for position, view in enumerate(VIEWS):
                 _record(inner, f"view {position:03} {view}", "")

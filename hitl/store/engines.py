@@ -20,6 +20,7 @@ from hitl.store.statements import INDEXES_ON_POSTGRES
 
 Row = tuple[Any, ...]
 BATCH_ROWS = 20_000
+FEW_ROWS = 3
 CONNECT_SECONDS = 10
 CLOSING_SECONDS = 10.0
 OTHER_FILE = "Name another file, or restore a backup."
@@ -39,7 +40,7 @@ class Transaction(Protocol):
         """Run one query and return its result as an Arrow table."""
         ...
 
-    def batches(self, sql: str) -> Iterator[pa.Table]:
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.Table]:
         """Run one query and give its result in parts that fit in memory."""
         ...
 
@@ -52,7 +53,7 @@ class DuckDBEngine:
     """One DuckDB file, one root connection, one writer at a time, one cursor per call."""
 
     kind = "duckdb"
-    skip_locked = ""
+    locked = ""
     indexes: tuple[str, ...] = ()
 
     def __init__(self, path: str, *, memory_limit: str, threads: int) -> None:
@@ -131,6 +132,11 @@ class DuckDBEngine:
     snapshot = transaction
     """All of a transaction's statements see one state anyway."""
 
+    def alone(self, table: str) -> contextlib.AbstractContextManager[Transaction]:
+        """Open a transaction beside which nobody writes."""
+        del table
+        return self.transaction()
+
     @contextlib.contextmanager
     def migrating(self) -> Iterator[Transaction]:
         """Open the transaction that changes the schema; its journal is folded in."""
@@ -176,13 +182,20 @@ class _DuckDBTransaction:
     def table(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         return self.cursor.sql(sql, params=list(params)).to_arrow_table()
 
-    def batches(self, sql: str) -> Iterator[pa.Table]:
-        reader: pa.RecordBatchReader = self.cursor.sql(sql).to_arrow_reader(BATCH_ROWS)
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.Table]:
+        found = self.cursor.sql(sql, params=list(params))
+        reader: pa.RecordBatchReader = found.to_arrow_reader(BATCH_ROWS)
         for batch in reader:
             yield pa.Table.from_batches([batch])
 
     def append(self, table: str, batch: pa.Table) -> int:
         columns = ", ".join(batch.column_names)
+        if batch.num_rows <= FEW_ROWS:  # planning a scan of a batch costs more than they do
+            marks = ", ".join("?" * batch.num_columns)
+            statement = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608  as below
+            for row in batch.to_pylist():
+                self.cursor.execute(statement, list(row.values()))
+            return int(batch.num_rows)
         self.cursor.register("incoming", batch)
         self.cursor.execute(
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM incoming"  # noqa: S608  names are checked by Store
@@ -195,7 +208,7 @@ class PostgresEngine:
     """A pool of connections to any server that speaks PostgreSQL's protocol."""
 
     kind = "postgres"
-    skip_locked = "FOR UPDATE SKIP LOCKED"
+    locked = "FOR UPDATE"
     indexes = INDEXES_ON_POSTGRES
     scratch = None
 
@@ -262,6 +275,14 @@ class PostgresEngine:
             yield work
 
     @contextlib.contextmanager
+    def alone(self, table: str) -> Iterator[Transaction]:
+        """Open a transaction that sees one state, taken when nobody writes to a table."""
+        with self.transaction() as work:
+            work.rows("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            work.rows(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield work
+
+    @contextlib.contextmanager
     def migrating(self) -> Iterator[Transaction]:
         """Open the transaction that changes the schema; one process at a time."""
         with self.transaction() as work:
@@ -284,11 +305,11 @@ class _PostgresTransaction:
     def table(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         return _arrow_table(self.rows(sql, params), self.cursor.description)
 
-    def batches(self, sql: str) -> Iterator[pa.Table]:
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.Table]:
         from psycopg import RawServerCursor
 
         with RawServerCursor(self.cursor.connection, "batches") as reader:
-            reader.execute(sql)
+            reader.execute(sql, list(params) or None)
             while rows := reader.fetchmany(BATCH_ROWS):
                 yield _arrow_table(rows, reader.description)
 

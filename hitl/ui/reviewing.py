@@ -10,8 +10,8 @@ import streamlit as st
 from hitl import workflow
 from hitl.errors import HitlError
 from hitl.ui import frame, reasons, resources, similar, wording
-from hitl.workflow import Claim
-from hitl.workflow.reviewing import EXPORTED, Decided, guarded, newest
+from hitl.workflow import Claim, Decided, Person, newest
+from hitl.workflow.decision_files import EXPORTED, guarded
 from hitl.workspaces import REASONS, Workspace
 
 SECONDS_PER_CASE = 60
@@ -183,7 +183,7 @@ def take(space: Workspace, wanted: str | None = None) -> None:
         workflow.claim(
             resources.store(),
             space,
-            frame.reviewer(),
+            frame.person(),
             now_ms=resources.now_ms(),
             lease_minutes=resources.settings()["lease_minutes"],
             instance_id=wanted,
@@ -234,7 +234,7 @@ def take_back(space: Workspace, decided: Decided) -> None:
         reopened = workflow.undo(
             resources.store(),
             space,
-            frame.reviewer(),
+            frame.person(),
             now_ms=resources.now_ms(),
             lease_minutes=resources.settings()["lease_minutes"],
             instance_id=decided.instance_id,
@@ -284,7 +284,7 @@ def last_decision(space: Workspace) -> None:
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _newest(name: str, reviewer: str, state: resources.State, _space: Workspace) -> Decided | None:
     del name, state
-    return newest(resources.store(), _space, reviewer)
+    return newest(resources.store(), _space, Person(reviewer))
 
 
 def waiting(space: Workspace, queue: pd.DataFrame) -> None:

@@ -235,7 +235,7 @@ def bring_decisions(space: Workspace) -> None:
             space,
             datasets.read_table(given.getvalue(), given.name, as_text=True),
             now_ms=resources.now_ms(),
-            imported_by=frame.reviewer(),
+            person=frame.person(),
         )
         st.success(
             f"{added:,} new decisions from {given.name}." if added

@@ -1,6 +1,9 @@
 """The verbs of the loop: ingest, score, explain, enqueue, claim, decide, retrain, promote."""
 
 from hitl.workflow.catalogue import Stored, champion, stored
+from hitl.workflow.claiming import Claim, claim, held, release, renew
+from hitl.workflow.deciding import Decided, decide, newest, undo
+from hitl.workflow.decision_files import export_decisions, import_decisions
 from hitl.workflow.evidence import Ground, ground, make, recipe
 from hitl.workflow.explaining import (
     Replayed,
@@ -12,6 +15,7 @@ from hitl.workflow.explaining import (
     seen,
 )
 from hitl.workflow.materials import Materials, materials
+from hitl.workflow.people import Person
 from hitl.workflow.relearning import (
     changed_rows,
     compare,
@@ -21,27 +25,19 @@ from hitl.workflow.relearning import (
     retrain,
     roll_back,
 )
-from hitl.workflow.reviewing import (
-    Claim,
-    claim,
-    decide,
-    export_decisions,
-    held,
-    import_decisions,
-    release,
-    undo,
-)
 from hitl.workflow.similar import Past, alike_cases, past, similar_cases
 from hitl.workflow.story import Light, lights, play_story, tape
 from hitl.workflow.streaming import Ingested, ingest, predict, seed
 
 __all__ = [
     "Claim",
+    "Decided",
     "Ground",
     "Ingested",
     "Light",
     "Materials",
     "Past",
+    "Person",
     "Replayed",
     "Stored",
     "alike_cases",
@@ -63,12 +59,14 @@ __all__ = [
     "lights",
     "make",
     "materials",
+    "newest",
     "past",
     "play_story",
     "predict",
     "promote",
     "recipe",
     "release",
+    "renew",
     "replay",
     "replay_stored",
     "retrain",

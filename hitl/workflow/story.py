@@ -9,9 +9,11 @@ import pandas as pd
 from hitl import gates
 from hitl.store import Store
 from hitl.workflow.catalogue import champion
+from hitl.workflow.claiming import claim
+from hitl.workflow.deciding import decide
 from hitl.workflow.materials import Materials
+from hitl.workflow.people import Person
 from hitl.workflow.relearning import compare, promote, retrain
-from hitl.workflow.reviewing import claim, decide
 from hitl.workflow.streaming import ingest, seed
 from hitl.workspaces import REASONS
 
@@ -145,7 +147,7 @@ def _review_all(store: Store, materials: Materials, now_ms: int) -> int:
     space = materials.workspace
     truth = dict(zip(materials.stream["position"], materials.stream["Class"], strict=True))
     for number in range(1_000):
-        claimed = claim(store, space, "story", now_ms=now_ms)
+        claimed = claim(store, space, Person("story"), now_ms=now_ms)
         if claimed is None:
             return number
         step = claimed.instance_id.rsplit("-", 1)[1]

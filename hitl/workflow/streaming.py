@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,20 @@ import pandas as pd
 from hitl import models, novelty
 from hitl.errors import InputError
 from hitl.store import Store, Work
+from hitl.workflow import journal
 from hitl.workflow.catalogue import Stored, add_model, champion
 from hitl.workflow.materials import FIRST_DAY_MS, Materials
 
 RANKS = {"novel and flagged": 3.0, "known anomaly": 2.0, "novel": 1.0, "normal": 0.0}
 """A case's place in the queue: its state's rank plus its probability."""
+
+STRATA = {
+    "novel and flagged": "novel",
+    "known anomaly": "risk",
+    "novel": "novel",
+    "normal": "audit",
+}
+"""The part of the queue a row of each state belongs to."""
 
 OURSELVES = "second look"
 """Who trains and promotes a workspace's first model."""
@@ -251,46 +259,19 @@ def _add(
 def _enqueue(work: Work, scored: pd.DataFrame, now_ms: int, audit_share: float) -> int:
     drawn = scored["instance_id"].map(_uniform) < audit_share
     chosen = scored[(scored["state"] != "normal") | drawn]
-    records: Any = chosen.to_dict("records")
-    heads = [
-        {
-            "instance_id": row["instance_id"],
-            "workspace": row["workspace"],
-            "status": "open",
-            "holder": "",
-            "lease_until_ms": 0,
-            "fence": 0,
-            "queued_for": row["state"] if row["state"] != "normal" else "audit",
-            "inclusion": 1.0 if row["state"] != "normal" else audit_share,
-            "priority": RANKS[row["state"]] + row["probability"],
-            "queued_ms": now_ms,
-        }
-        for row in records
+    events = [
+        journal.queued(
+            row["instance_id"],
+            happened_ms=now_ms,
+            queued_for=row["state"] if row["state"] != "normal" else "audit",
+            stratum=STRATA[row["state"]],
+            inclusion=1.0 if row["state"] != "normal" else audit_share,
+            priority=RANKS[row["state"]] + row["probability"],
+        )
+        for row in chosen.to_dict("records")
     ]
-    work.append("case_heads", heads)
-    work.append("case_events", [queued_event(head) for head in heads])
-    return len(heads)
-
-
-def queued_event(head: dict[str, object]) -> dict[str, object]:
-    """Make the first event of a case."""
-    return {
-        "event_id": f"{head['instance_id']}-queued",
-        "workspace": head["workspace"],
-        "instance_id": head["instance_id"],
-        "fence": 0,
-        "kind": "queued",
-        "reviewer": "",
-        "lease_until_ms": 0,
-        "model_id": "",
-        "verdict": "",
-        "is_positive": None,
-        "reason": head["queued_for"],
-        "note": "",
-        "source": "stream",
-        "seconds": 0.0,
-        "happened_ms": head["queued_ms"],
-    }
+    journal.record(work, str(scored["workspace"].iloc[0]), events)
+    return len(events)
 
 
 def _arrive(work: Work, materials: Materials, run: int, due_ms: int, now_ms: int) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from hitl import workflow
 from hitl.store import Store
+from hitl.workflow import Person
 from hitl.workspaces import CARDS, PAYMENTS, REASONS, STORY
 from tests import servers
 
@@ -74,7 +75,7 @@ def on(path: Path | str) -> dict[str, str]:
 
 def decide(store: Store, cards: workflow.Materials, count: int) -> None:
     for number in range(count):
-        claimed = workflow.claim(store, CARDS, "ada", now_ms=NOW)
+        claimed = workflow.claim(store, CARDS, Person("ada"), now_ms=NOW)
         assert claimed is not None
         step = int(claimed.instance_id.rsplit("-", 1)[1])
         verdict = "fraud" if cards.stream["Class"].iloc[step] == 1 else "legitimate"

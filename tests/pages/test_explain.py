@@ -5,6 +5,7 @@ import pytest
 from hitl import workflow
 from hitl.charts.streams import HIDDEN
 from hitl.ui import resources, wording
+from hitl.workflow import Person
 from hitl.workspaces import REASONS, STORY
 from tests.pages.conftest import NOW, count_model_calls, unescaped, words
 
@@ -135,7 +136,7 @@ def test_similar_cases_are_near_by_values_or_by_reasons(open_page, home):
 def test_a_decision_is_seen_among_similar_cases_at_once(open_page, home):
     case_id = "story-w-0"
     before = open_page("explain", case="story-w-1").dataframe[0].value
-    claimed = workflow.claim(home.store, STORY, "Zoe", now_ms=NOW, instance_id=case_id)
+    claimed = workflow.claim(home.store, STORY, Person("Zoe"), now_ms=NOW, instance_id=case_id)
     workflow.decide(
         home.store,
         STORY,
@@ -148,7 +149,7 @@ def test_a_decision_is_seen_among_similar_cases_at_once(open_page, home):
     after = open_page("explain", case="story-w-1").dataframe[0].value.set_index("case")
     assert case_id not in set(before["case"])
     assert after.loc[case_id, "decision"] == "legitimate"
-    workflow.undo(home.store, STORY, "Zoe", now_ms=NOW + 1)
+    workflow.undo(home.store, STORY, Person("Zoe"), now_ms=NOW + 1)
 
 
 def test_waiting_cases_are_explained_ahead_and_opened_without_asking_the_model(
@@ -264,7 +265,7 @@ def test_a_waiting_case_whose_outcome_arrived_hides_it_until_it_is_decided(open_
     assert f"Waiting for a decision · truth {HIDDEN}" in words(waiting)
     assert waiting.button(key="review_case").label == "Review this case"
 
-    claimed = workflow.claim(home.store, STORY, "Mina", now_ms=NOW, instance_id=case_id)
+    claimed = workflow.claim(home.store, STORY, Person("Mina"), now_ms=NOW, instance_id=case_id)
     assert f"truth {HIDDEN}" in words(open_page("explain", case=case_id))
     workflow.decide(
         home.store,

@@ -9,6 +9,7 @@ import pytest
 from hitl import models, workflow
 from hitl.explain.text import number
 from hitl.ui import bends, grounds, lower, provenance, shortcut_lab
+from hitl.workflow import Person
 from hitl.workspaces import REASONS, WORKSPACES
 from tests.pages.conftest import NOW, words
 
@@ -295,7 +296,7 @@ def test_another_model_is_compared_with_a_receipt(open_part, home, flagged):
 
 def decide(home, space, count):
     for _ in range(count):
-        claimed = workflow.claim(home.store, WORKSPACES[space], "ada", now_ms=NOW)
+        claimed = workflow.claim(home.store, WORKSPACES[space], Person("ada"), now_ms=NOW)
         verdict = "legitimate"
         workflow.decide(
             home.store, WORKSPACES[space], claimed, verdict=verdict, reason=REASONS[verdict][0],
@@ -390,7 +391,9 @@ def test_an_undecided_case_says_that_nobody_decided(open_part):
 def test_what_the_reviewer_saw_is_shown_as_it_was(open_part, home, flagged):
     space, case = WORKSPACES["payments"], flagged["payments"]
     evidence = evidence_of(home, "payments", case)
-    claimed = workflow.claim(home.store, space, "Ada *bold* <b>", now_ms=NOW, instance_id=case)
+    claimed = workflow.claim(
+        home.store, space, Person("Ada *bold* <b>"), now_ms=NOW, instance_id=case
+    )
     workflow.decide(
         home.store,
         space,

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from hitl import fairness, workflow
 from hitl.store import Store
 from hitl.ui import segments
+from hitl.workflow import Person
 from hitl.workspaces import CARDS, REASONS, STORY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ NOW_MS = 1_763_800_000_000
 
 def decide_all(store: Store, truth: dict[str, bool]) -> None:
     for number in range(1_000):
-        held = workflow.claim(store, CARDS, "Mina", now_ms=NOW_MS + number)
+        held = workflow.claim(store, CARDS, Person("Mina"), now_ms=NOW_MS + number)
         if held is None:
             return
         verdict = "fraud" if truth[held.instance_id] else "legitimate"

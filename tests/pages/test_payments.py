@@ -7,6 +7,7 @@ import pytest
 
 from hitl import workflow
 from hitl.ui import monitoring, resources, segments, similar
+from hitl.workflow import Person
 from hitl.workspaces import CARDS, PAYMENTS, REASONS, STORY
 from tests.pages.conftest import NOW, words
 
@@ -18,7 +19,7 @@ def played(home) -> None:
     home.play("payments", len(rows.stream))
     home.play("payments", 1)
     for number in range(6):
-        claimed = workflow.claim(home.store, PAYMENTS, "Mina", now_ms=NOW)
+        claimed = workflow.claim(home.store, PAYMENTS, Person("Mina"), now_ms=NOW)
         step = int(claimed.instance_id.rsplit("-", 1)[1])
         verdict = "fraud" if rows.stream["is_fraud"].iloc[step] else "legitimate"
         workflow.decide(
@@ -75,7 +76,7 @@ def test_a_case_is_explained_with_its_amount_and_without_its_person(open_page, h
 def test_a_case_is_decided_in_two_keys(open_page, home) -> None:
     app = open_page("review", "payments")
     app.button(key="start").click().run()
-    claimed = workflow.held(home.store, PAYMENTS, app.session_state["reviewer"])
+    claimed = workflow.held(home.store, PAYMENTS, Person(app.session_state["reviewer"]))
     assert claimed is not None
     app.button(key="verdict-legitimate").click().run()
     app.button(key="reason-1").click().run()

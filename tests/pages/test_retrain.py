@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from hitl import models, workflow
 from hitl.store import Store
 from hitl.ui import promotion, relearning, resources
+from hitl.workflow import Person
 from hitl.workspaces import REASONS, STORY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +25,7 @@ POSITIVES = ("story-1-3",)
 def decide(store: Store, verdict: str | None = None, limit: int = 1_000) -> None:
     """Decide waiting cases of the story: right, or all with one verdict."""
     for number in range(limit):
-        held = workflow.claim(store, STORY, "Mina", now_ms=NOW_MS + number)
+        held = workflow.claim(store, STORY, Person("Mina"), now_ms=NOW_MS + number)
         if held is None:
             return
         right = "fraud" if held.instance_id in POSITIVES else "legitimate"

@@ -7,7 +7,8 @@ import pytest
 
 from hitl import workflow
 from hitl.ui import resources, reviewing
-from hitl.workflow.reviewing import EXPORTED
+from hitl.workflow import Person
+from hitl.workflow.decision_files import EXPORTED
 from hitl.workspaces import REASONS, STORY
 from tests.pages.conftest import NOW, count_model_calls, words
 
@@ -25,7 +26,7 @@ def app(home, open_page):
 def case(app):
     """The first case, claimed."""
     app.button(key="start").click().run()
-    claimed = workflow.held(resources.store(), STORY, "Mina")
+    claimed = workflow.held(resources.store(), STORY, Person("Mina"))
     assert claimed is not None
     return claimed.instance_id
 
@@ -57,7 +58,7 @@ def test_two_keys_record_the_decision_with_its_note_and_take_the_next_case(app, 
     assert (decision["verdict"], decision["reviewer"]) == ("legitimate", "Mina")
     assert decision["note"] == "Seen before — “new shop”"
     assert decision["reason"] == "new but plausible"
-    following = workflow.held(resources.store(), STORY, "Mina")
+    following = workflow.held(resources.store(), STORY, Person("Mina"))
     assert following is not None
     assert following.instance_id != case
     assert f"Decided {case}" in words(app)
@@ -68,7 +69,7 @@ def test_undo_is_a_new_event_and_opens_the_case_again(app, case) -> None:
     assert resources.store().view("decisions", workspace="story").empty
     kinds = resources.store().view("case_events", instance_id=case, order=("fence",))["kind"]
     assert list(kinds) == ["queued", "claimed", "decided", "undone"]
-    assert workflow.held(resources.store(), STORY, "Mina").instance_id == case
+    assert workflow.held(resources.store(), STORY, Person("Mina")).instance_id == case
 
 
 def test_an_undone_decision_comes_back_with_its_verdict_and_note(app, case) -> None:
@@ -82,8 +83,8 @@ def test_a_case_taken_by_somebody_else_keeps_what_was_typed(app, case) -> None:
     app.text_area(key=f"note-of-{case}").set_value("half a thought").run()
     app.button(key="verdict-fraud").click().run()
     head = resources.store().rows("case_head", "story", case)[0]
-    late = head[2] + 1
-    taken = workflow.claim(resources.store(), STORY, "Ada", now_ms=late, instance_id=case)
+    late = head[4] + 1
+    taken = workflow.claim(resources.store(), STORY, Person("Ada"), now_ms=late, instance_id=case)
     assert taken is not None
     app.button(key="reason-1").click().run()
     assert "is not yours any more" in words(app)
@@ -94,10 +95,10 @@ def test_a_case_taken_by_somebody_else_keeps_what_was_typed(app, case) -> None:
 
 def test_putting_back_leaves_the_case_undecided(app) -> None:
     app.button(key="start").click().run()
-    claimed = workflow.held(resources.store(), STORY, "Mina")
+    claimed = workflow.held(resources.store(), STORY, Person("Mina"))
     app.button(key="release").click().run()
-    assert workflow.held(resources.store(), STORY, "Mina") is None
-    status = resources.store().rows("case_head", "story", claimed.instance_id)[0][0]
+    assert workflow.held(resources.store(), STORY, Person("Mina")) is None
+    status = resources.store().rows("case_head", "story", claimed.instance_id)[0][2]
     assert status == "open"
 
 
@@ -116,14 +117,16 @@ def open_as(open_page, name):
 
 def decide_here(page, verdict: str, number: int) -> str:
     """Decide the case in hand with two keys."""
-    case = workflow.held(resources.store(), STORY, page.session_state["reviewer"]).instance_id
+    case = workflow.held(
+        resources.store(), STORY, Person(page.session_state["reviewer"])
+    ).instance_id
     page.button(key=f"verdict-{verdict}").click().run()
     page.button(key=f"reason-{number}").click().run()
     return case
 
 
 def decide_elsewhere(name: str, *, now_ms: int) -> str:
-    claimed = workflow.claim(resources.store(), STORY, name, now_ms=now_ms)
+    claimed = workflow.claim(resources.store(), STORY, Person(name), now_ms=now_ms)
     workflow.decide(
         resources.store(),
         STORY,
@@ -144,7 +147,7 @@ def test_after_a_reload_two_undos_take_back_the_newest_and_the_one_before(home, 
     for case in (second, first):
         assert f"Decided {case}" in words(page)
         page.button(key="undo").click().run()
-        assert workflow.held(resources.store(), STORY, "Dora").instance_id == case
+        assert workflow.held(resources.store(), STORY, Person("Dora")).instance_id == case
     assert "Decided" not in words(page).replace("Decisions", "")
     assert not [button for button in page.button if button.key == "undo"]
     page.button(key="release").click().run()
@@ -161,7 +164,7 @@ def test_undo_takes_back_the_case_it_names_or_says_that_nothing_was_undone(home,
     assert f"Decided {newer}" in words(page)
     for case in (newer, shown):
         page.button(key="undo").click().run()
-        assert workflow.held(resources.store(), STORY, "Eli").instance_id == case
+        assert workflow.held(resources.store(), STORY, Person("Eli")).instance_id == case
     page.button(key="release").click().run()
 
 
@@ -175,13 +178,13 @@ def test_the_undo_of_one_person_and_workspace_is_not_offered_in_another(home, op
     page.selectbox(key="workspace").set_value("cards").run()
     assert "Decided story" not in words(page)
     assert not [button for button in page.button if button.key == "undo"]
-    workflow.undo(resources.store(), STORY, "Fay", now_ms=resources.now_ms())
+    workflow.undo(resources.store(), STORY, Person("Fay"), now_ms=resources.now_ms())
 
 
 def test_a_decision_of_an_hour_ago_has_no_undo_beside_it(home, open_page) -> None:
     decide_elsewhere("Hal", now_ms=resources.now_ms() - 60 * reviewing.MS_PER_MINUTE)
     assert "Decided story" not in words(open_as(open_page, "Hal"))
-    workflow.undo(resources.store(), STORY, "Hal", now_ms=resources.now_ms())
+    workflow.undo(resources.store(), STORY, Person("Hal"), now_ms=resources.now_ms())
 
 
 def test_a_reason_without_a_verdict_records_nothing_and_says_what_is_missing(
@@ -200,7 +203,7 @@ def test_a_reason_without_a_verdict_records_nothing_and_says_what_is_missing(
 def test_two_keys_that_arrive_together_decide(home, open_page, keys) -> None:
     page = open_as(open_page, "Jon")
     page.button(key="start").click().run()
-    case = workflow.held(resources.store(), STORY, "Jon").instance_id
+    case = workflow.held(resources.store(), STORY, Person("Jon")).instance_id
     for key in keys:
         page.button(key=key).click()
     page.run()
@@ -213,7 +216,7 @@ def test_two_keys_that_arrive_together_decide(home, open_page, keys) -> None:
 
 def test_the_log_downloads_in_the_layout_of_an_export_without_formulas(home) -> None:
     store = resources.store()
-    claimed = workflow.claim(store, STORY, "=Kim", now_ms=NOW)
+    claimed = workflow.claim(store, STORY, Person("=Kim"), now_ms=NOW)
     workflow.decide(
         store,
         STORY,
@@ -231,7 +234,7 @@ def test_the_log_downloads_in_the_layout_of_an_export_without_formulas(home) -> 
     assert file["note"].iloc[0] == '\'=HYPERLINK("http://a.example")'
     assert file["reviewer"].iloc[0] == "'=Kim"
     assert file["outcome"].iloc[0] in {"fraud", "legitimate", "not known yet"}
-    workflow.undo(store, STORY, "=Kim", now_ms=NOW + 1)
+    workflow.undo(store, STORY, Person("=Kim"), now_ms=NOW + 1)
 
 
 def test_the_log_is_filtered_by_verdict_and_reviewer(home, open_page) -> None:
@@ -240,7 +243,7 @@ def test_the_log_is_filtered_by_verdict_and_reviewer(home, open_page) -> None:
         ("Ada", "fraud", "unusual amount or time"),
         ("Bo", "unsure", "needs the customer"),
     ):
-        claimed = workflow.claim(store, STORY, name, now_ms=NOW)
+        claimed = workflow.claim(store, STORY, Person(name), now_ms=NOW)
         workflow.decide(
             store, STORY, claimed, verdict=verdict, reason=reason, key=f"log-{name}", now_ms=NOW
         )
@@ -254,7 +257,7 @@ def test_the_log_is_filtered_by_verdict_and_reviewer(home, open_page) -> None:
 def test_what_is_kept_beside_the_decision_is_what_the_page_said(home, open_page) -> None:
     page = open_as(open_page, "Lea")
     page.button(key="start").click().run()
-    case_id = workflow.held(resources.store(), STORY, "Lea").instance_id
+    case_id = workflow.held(resources.store(), STORY, Person("Lea")).instance_id
     said, similar = words(page), page.dataframe[0].value
     page.button(key="verdict-unsure").click().run()
     page.button(key="reason-1").click().run()
@@ -297,7 +300,7 @@ def test_a_case_in_hand_asks_no_model_once_it_was_explained_ahead(
 
 def test_an_empty_queue_says_where_cases_come_from(home, open_page) -> None:
     store = resources.store()
-    while claimed := workflow.claim(store, STORY, "Cy", now_ms=NOW + 10**9):
+    while claimed := workflow.claim(store, STORY, Person("Cy"), now_ms=NOW + 10**9):
         workflow.decide(
             store,
             STORY,

@@ -25,6 +25,7 @@ from hitl.errors import (
 )
 from hitl.store import Store
 from hitl.ui import resources, upkeep
+from hitl.workflow import Person
 from hitl.workspaces import CARD_NOTICE, REASONS, STORY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +44,7 @@ def database(tmp_path_factory, story) -> Path:
     with Store(str(path)) as store:
         workflow.seed(store, story, seed=0, novelty_rate=0.001, now_ms=NOW_MS)
         workflow.ingest(store, story, 12, now_ms=NOW_MS)
-        held = workflow.claim(store, STORY, "Mina", now_ms=NOW_MS)
+        held = workflow.claim(store, STORY, Person("Mina"), now_ms=NOW_MS)
         assert held is not None
         workflow.decide(
             store, STORY, held, verdict="legitimate", reason=REASONS["legitimate"][0],

@@ -6,6 +6,7 @@ import pytest
 
 from hitl import workflow
 from hitl.store import Store
+from hitl.workflow import Person
 from hitl.workspaces import CARDS, REASONS
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +73,7 @@ def test_a_payment_is_scored_explained_decided_learned_compared_and_promoted(
 
 
 def _decide_next(store: Store, cards: workflow.Materials) -> str:
-    claimed = workflow.claim(store, CARDS, "mina", now_ms=NOW)
+    claimed = workflow.claim(store, CARDS, Person("mina"), now_ms=NOW)
     assert claimed is not None
     step = int(claimed.instance_id.rsplit("-", 1)[1])
     if step % 2:

@@ -8,6 +8,7 @@ import pytest
 from hitl import workflow
 from hitl.simulator import SimulatedReviewer, review
 from hitl.store import Store
+from hitl.workflow import Person
 from hitl.workflow.materials import simulated
 from hitl.workspaces import PAYMENTS, REASONS
 
@@ -75,7 +76,7 @@ def test_a_payments_workspace_is_seeded_played_decided_and_retrained(
 
 
 def _decide_next(store: Store, payments: workflow.Materials) -> str:
-    claimed = workflow.claim(store, payments.workspace, MINA.name, now_ms=NOW)
+    claimed = workflow.claim(store, payments.workspace, Person(MINA.name), now_ms=NOW)
     assert claimed is not None
     step = int(claimed.instance_id.rsplit("-", 1)[1])
     row = payments.stream.iloc[[step]]

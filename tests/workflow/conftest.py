@@ -10,7 +10,7 @@ import pytest
 from hitl import store as storage
 from hitl import workflow
 from hitl.store import Store
-from hitl.workflow import Materials
+from hitl.workflow import Materials, Person
 from hitl.workspaces import CARDS, STORY
 
 DATA = Path(__file__).parents[2] / "data"
@@ -46,7 +46,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory, seeded: Path, story: Mater
     shutil.copyfile(seeded, path)
     with Store(str(path)) as store:
         workflow.ingest(store, story, 15, now_ms=NOW)
-        while claimed := workflow.claim(store, STORY, "mina", now_ms=NOW):
+        while claimed := workflow.claim(store, STORY, Person("mina"), now_ms=NOW):
             is_fraud = claimed.instance_id == "story-1-3"
             workflow.decide(
                 store,

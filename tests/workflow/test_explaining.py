@@ -14,7 +14,7 @@ from hitl.errors import ModelError, TamperedModelError, UnknownRowError
 from hitl.explain import verdict_sentence
 from hitl.explain.keys import canonical, key_of
 from hitl.store import Store
-from hitl.workflow import Materials, evidence
+from hitl.workflow import Materials, Person, evidence
 from hitl.workspaces import REASONS
 
 NOW = 1_790_000_000_000
@@ -33,7 +33,7 @@ def flagged_case(store: Store) -> str:
 
 def decided(store: Store, rows: Materials, instance_id: str, verdict: str) -> None:
     space = rows.workspace
-    claimed = workflow.claim(store, space, "mina", now_ms=NOW, instance_id=instance_id)
+    claimed = workflow.claim(store, space, Person("mina"), now_ms=NOW, instance_id=instance_id)
     assert claimed is not None
     workflow.decide(
         store,
@@ -332,7 +332,7 @@ def test_a_case_that_waits_for_a_decision_is_no_past_case_though_its_outcome_arr
     queue = played.view("review_queue", workspace="cards", order=("step",))["instance_id"]
     first, second = [one for one in queue if one in arrived][:2]
     space = cards.workspace
-    assert workflow.claim(played, space, "mina", now_ms=NOW, instance_id=first) is not None
+    assert workflow.claim(played, space, Person("mina"), now_ms=NOW, instance_id=first) is not None
     shown = set(workflow.similar_cases(played, cards, "cards-1-0", k=10_000)["id"])
     assert not shown & set(queue)
     assert shown >= arrived - set(queue) - {"cards-1-0"}
@@ -362,7 +362,7 @@ def test_a_decision_that_was_taken_back_is_not_shown(
     learned_store: Store, story: Materials
 ) -> None:
     newest = learned_store.view("decisions", workspace="story")
-    workflow.undo(learned_store, story.workspace, "mina", now_ms=NOW + 9)
+    workflow.undo(learned_store, story.workspace, Person("mina"), now_ms=NOW + 9)
     gone = set(newest["instance_id"]) - set(
         learned_store.view("decisions", workspace="story")["instance_id"]
     )
@@ -451,7 +451,9 @@ def test_cases_flagged_for_the_same_reasons_are_the_nearest_in_contributions(
 
 def test_what_a_reviewer_saw_is_kept_word_for_word(played: Store, cards: Materials) -> None:
     instance_id = flagged_case(played)
-    claimed = workflow.claim(played, cards.workspace, "mina", now_ms=NOW, instance_id=instance_id)
+    claimed = workflow.claim(
+        played, cards.workspace, Person("mina"), now_ms=NOW, instance_id=instance_id
+    )
     assert claimed is not None
     shown = {"explanation_key": "x-1", "reasons": ["V14 <b>is</b> −4", "…"], "score_shown": True}
     workflow.decide(

@@ -19,7 +19,7 @@ from hitl.errors import (
     StaleChallengerError,
 )
 from hitl.store import Store
-from hitl.workflow import Materials, relearning
+from hitl.workflow import Materials, Person, relearning
 from hitl.workflow.catalogue import add_model
 from hitl.workspaces import CARDS, REASONS, STORY
 
@@ -27,7 +27,9 @@ NOW = 1_790_000_000_000
 
 
 def decide(store: Store, rows: Materials, instance_id: str, verdict: str) -> None:
-    claimed = workflow.claim(store, rows.workspace, "mina", now_ms=NOW, instance_id=instance_id)
+    claimed = workflow.claim(
+        store, rows.workspace, Person("mina"), now_ms=NOW, instance_id=instance_id
+    )
     assert claimed is not None
     workflow.decide(
         store,
@@ -207,7 +209,7 @@ def test_a_decision_that_was_taken_back_is_nothing_to_learn_from(
     store: Store, story: Materials
 ) -> None:
     decide(store, story, "story-w-3", "legitimate")
-    workflow.undo(store, STORY, "mina", now_ms=NOW)
+    workflow.undo(store, STORY, Person("mina"), now_ms=NOW)
     with pytest.raises(NothingToLearnError):
         retrain(store, story)
 
@@ -631,7 +633,7 @@ def test_the_same_steps_give_the_same_models_on_a_server(
         wanted = challenger_id(file)
     with Store(postgres_copy) as store:
         workflow.ingest(store, story, 15, now_ms=NOW)
-        while claimed := workflow.claim(store, STORY, "mina", now_ms=NOW):
+        while claimed := workflow.claim(store, STORY, Person("mina"), now_ms=NOW):
             verdict = "fraud" if claimed.instance_id == "story-1-3" else "legitimate"
             decide(store, story, claimed.instance_id, verdict)
         assert retrain(store, story) == wanted

@@ -16,7 +16,7 @@ import pytest
 from hitl import models, novelty, workflow
 from hitl.errors import ConflictError, InputError, NoChampionError
 from hitl.store import Store
-from hitl.workflow import Materials
+from hitl.workflow import Materials, Person
 from hitl.workflow.materials import FIRST_DAY_MS
 from hitl.workspaces import REASONS
 
@@ -131,11 +131,11 @@ def test_cases_are_claimed_in_the_order_of_state_and_then_probability(
     )
     assert queue["rank"].nunique() >= 3
     claimed = [
-        workflow.claim(store, cards.workspace, f"reviewer {n}", now_ms=NOW)
+        workflow.claim(store, cards.workspace, Person(f"reviewer {n}"), now_ms=NOW)
         for n in range(len(queue))
     ]
     assert [c.instance_id for c in claimed if c] == wanted["instance_id"].tolist()
-    assert workflow.claim(store, cards.workspace, "one more", now_ms=NOW) is None
+    assert workflow.claim(store, cards.workspace, Person("one more"), now_ms=NOW) is None
 
 
 def test_the_audit_draws_the_same_rows_again_and_stores_their_chance(
@@ -189,7 +189,7 @@ def test_an_audit_of_everything_queues_everything(store: Store, cards: Materials
 def test_the_live_counts_are_those_counted_by_hand(store: Store, cards: Materials) -> None:
     played(store, cards, 1_200, audit_share=0.01)
     for number in range(3):
-        claimed = workflow.claim(store, cards.workspace, "mina", now_ms=NOW)
+        claimed = workflow.claim(store, cards.workspace, Person("mina"), now_ms=NOW)
         assert claimed
         verdict = ("fraud", "legitimate", "unsure")[number]
         workflow.decide(
@@ -201,7 +201,7 @@ def test_the_live_counts_are_those_counted_by_hand(store: Store, cards: Material
             key=str(number),
             now_ms=NOW,
         )
-    workflow.claim(store, cards.workspace, "mina", now_ms=NOW)  # a claimed case still waits
+    workflow.claim(store, cards.workspace, Person("mina"), now_ms=NOW)  # a claimed case still waits
     found = store.view("loop_counts", workspace="cards").iloc[0]
     current = workflow.champion(store, "cards")
     rows = cards.stream.iloc[: OPENING + 1_200]

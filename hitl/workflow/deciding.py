@@ -1,0 +1,155 @@
+"""What people say of a case: decide it, take it back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hitl.errors import InputError
+from hitl.store import Store, Work
+from hitl.workflow import journal, people
+from hitl.workflow.claiming import LEASE_MINUTES, MS_PER_MINUTE, Claim, in_hand, put_back_held
+from hitl.workflow.people import Person
+from hitl.workspaces import REASONS, UNSURE, Workspace
+
+KEPT = " What you typed is still there if the case comes back to you."
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision that stands, as its reviewer made it."""
+
+    instance_id: str
+    verdict: str
+    reason: str
+    note: str
+    happened_ms: int
+
+
+def newest(store: Store, workspace: Workspace, person: Person) -> Decided | None:
+    """Find the decision `undo` would take back: the newest of this person that stands."""
+    found = store.rows("newest_decision", workspace.name, person.name)
+    if not found:
+        return None
+    instance_id, _, verdict, reason, note, happened_ms, _ = found[0]
+    return Decided(instance_id, verdict, reason, note, happened_ms)
+
+
+def decide(
+    store: Store,
+    workspace: Workspace,
+    claimed: Claim,
+    *,
+    verdict: str,
+    reason: str,
+    note: str = "",
+    key: str,
+    model_id: str = "",
+    seconds: float = 0.0,
+    shown: Mapping[str, Any] | None = None,
+    now_ms: int,
+) -> None:
+    """Record a decision on a claimed case.
+
+    Parameters
+    ----------
+    claimed
+        The claim the form was opened with.
+    verdict, reason
+        One of the workspace's verdicts and of its reasons.
+    key
+        Idempotency key of this submit: the same key again changes nothing.
+    model_id
+        The model whose score the person saw.
+    shown
+        What was on the screen, as plain values: ``explanation_key`` and the parts in their
+        order. It is kept beside the decision, word for word.
+
+    Raises
+    ------
+    NotAllowedError
+        If the person's role may not.
+    InputError
+        If verdict or reason is not on the list, or the key belongs to another submit.
+    AlreadyDecidedError
+        If the case was decided meanwhile.
+    LeaseLostError
+        If the case passed to somebody else.
+    """
+    people.check(claimed.person, "decide")
+    check_verdict(workspace, verdict, reason)
+
+    def verb(work: Work) -> None:
+        journal.locked(work, workspace)
+        if journal.is_written(
+            work, key, instance_id=claimed.instance_id, person=claimed.person,
+            kinds=("decided",), fence=claimed.fence + 1,
+        ):  # fmt: skip
+            return
+        before = in_hand(work, workspace, claimed, KEPT)
+        event = journal.moved(
+            before, "decided", claimed.person, now_ms=now_ms, status="decided", event_id=key,
+            verdict=verdict, is_positive=is_positive(workspace, verdict), reason=reason,
+            note=tidied(note), model_id=model_id, seconds=float(seconds),
+        )  # fmt: skip
+        journal.record(work, workspace.name, [journal.with_shown(work, workspace, event, shown)])
+
+    store.write(verb)
+
+
+def undo(
+    store: Store,
+    workspace: Workspace,
+    person: Person,
+    *,
+    now_ms: int,
+    lease_minutes: float = LEASE_MINUTES,
+    instance_id: str | None = None,
+) -> Claim | None:
+    """Take back a person's newest decision, as a new event, and hand them the case again.
+
+    Returns nothing when there is no decision of theirs to take back, or when the newest is not of
+    the case they name.
+    """
+    people.check(person, "undo")
+    until_ms = now_ms + int(lease_minutes * MS_PER_MINUTE)
+    found = store.rows("newest_decision", workspace.name, person.name)
+    if not found or instance_id not in (None, found[0][0]):
+        return None
+
+    def verb(work: Work) -> Claim | None:
+        journal.locked(work, workspace)
+        if work.rows("newest_decision", workspace.name, person.name) != found:
+            return None  # taken back elsewhere at the same moment
+        put_back_held(work, workspace, person, now_ms)
+        before = journal.head(work, workspace, found[0][0])
+        event = journal.moved(
+            before, "undone", person, now_ms=now_ms, status="claimed", until_ms=until_ms
+        )
+        journal.record(work, workspace.name, [event])
+        fence = before.fence + 1
+        return Claim(before.instance_id, person, fence, until_ms, before.stage, before.mode)
+
+    return store.write(verb)
+
+
+def check_verdict(workspace: Workspace, verdict: str, reason: str) -> None:
+    """Refuse a verdict or reason that is not on the list."""
+    if verdict not in workspace.verdicts:
+        raise InputError(
+            f"{verdict!r} is not a verdict here.", f"Use one of: {', '.join(workspace.verdicts)}."
+        )
+    if reason not in REASONS[verdict]:
+        raise InputError(
+            f"{reason!r} is not a reason for {verdict}.",
+            f"Use one of: {'; '.join(REASONS[verdict])}.",
+        )
+
+
+def is_positive(workspace: Workspace, verdict: str) -> bool | None:
+    """Say which label a verdict gives; unsure gives none."""
+    return None if verdict == UNSURE else verdict == workspace.positive
+
+
+def tidied(text: str) -> str:
+    """Tidy a typed text; PostgreSQL stores no NUL."""
+    return text.replace("\x00", "").strip()
