@@ -29,7 +29,7 @@ from hitl.errors import (
 from hitl.explain.counterfactuals import counterfactual_sentence
 from hitl.explain.differences import differences
 from hitl.explain.keys import plain
-from hitl.workflow import folders
+from hitl.workflow import folders, people
 from hitl.workflow.explaining import ASIDE
 from hitl.workspaces import WORKSPACES, Workspace, plain_workspace, workspace
 
@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def seed(given: argparse.Namespace) -> dict[str, Any]:
     """Give each workspace its first model, unless it has one."""
+    people.check(given.person, "seed")
     chosen = _settings()
     spaces = [workspace(given.workspace)] if given.workspace else list(WORKSPACES.values())
     folder = Path(chosen["data_dir"])
@@ -251,11 +252,10 @@ def decisions(given: argparse.Namespace) -> dict[str, Any]:
             found = workflow.export_decisions(store, space)
         _write_table(found, path)
         return {"exported": len(found), "said": f"{len(found)} decisions written to {path}."}
+    people.check(given.person, "import_decisions")
     rows = datasets.read_table(Path(given.file), as_text=True)
     with _store(given.db) as store:
-        added = workflow.import_decisions(
-            store, space, rows, now_ms=_now_ms(), person=workflow.Person("import", "admin")
-        )
+        added = workflow.import_decisions(store, space, rows, now_ms=_now_ms(), person=given.person)
     return {"imported": added, "said": f"{added} new decisions imported from {given.file}."}
 
 
@@ -268,6 +268,7 @@ def backup(given: argparse.Namespace) -> dict[str, Any]:
 
 def restore(given: argparse.Namespace) -> dict[str, Any]:
     """Put a backup in place of the database."""
+    people.check(given.person, "restore")
     counts = storage.restore(
         given.db or _settings()["database_url"], Path(given.file), replace=given.replace
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from hitl.errors import InputError
 from hitl.explain.keys import METHODS
+from hitl.workflow.people import ROLES, Person
 
 Verb = Callable[[argparse.Namespace], dict[str, Any]]
 
@@ -39,6 +40,7 @@ def parser(verbs: Sequence[Verb], description: str | None) -> argparse.ArgumentP
     child.add_argument("--workspace", metavar="NAME")
     child.add_argument("--db", metavar="PATH")
     child.add_argument("--reset", action="store_true", help="delete what the workspace holds first")
+    _acting(child)
     verb("demo")
     _train_options(verb("train", "DATA"))
     child = verb("evaluate", "MODEL", "DATA")
@@ -54,11 +56,13 @@ def parser(verbs: Sequence[Verb], description: str | None) -> argparse.ArgumentP
     child.add_argument("file", metavar="FILE")
     child.add_argument("--workspace", default="cards", metavar="NAME")
     child.add_argument("--db", metavar="PATH")
+    _acting(child)
     child = verb("backup", "FILE")
     child.add_argument("--db", metavar="PATH")
     child = verb("restore", "FILE")
     child.add_argument("--db", metavar="PATH")
     child.add_argument("--replace", action="store_true", help="replace a database that holds rows")
+    _acting(child)
     child = verb("sample", "DATA")
     child.add_argument("--out", default="data/ulb_sample.csv.gz", metavar="FILE")
     child.add_argument("--seed", type=_seed, default=0)
@@ -88,6 +92,25 @@ def _train_options(child: argparse.ArgumentParser) -> None:
     child.add_argument("--rounds", type=int, default=200, help="trees")
     child.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
     child.add_argument("--out", required=True, metavar="MODEL_DIR")
+
+
+def _acting(child: argparse.ArgumentParser) -> None:
+    child.add_argument(
+        "--as",
+        dest="person",
+        type=_person,
+        default=Person("terminal", "admin"),
+        metavar="NAME:ROLE",
+        help=f"who does it; a role is {', '.join(ROLES)}; default: an admin",
+    )
+
+
+def _person(text: str) -> Person:
+    name, _, role = text.rpartition(":")
+    try:
+        return Person(name, role)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:ROLE. {error}") from error
 
 
 def _seed(text: str) -> int:

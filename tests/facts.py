@@ -352,14 +352,20 @@ def decide(store: Store, workspace: Workspace, claimed: workflow.Claim, verdict:
     )
 
 
-def taken(store: Store, reviewer: str, case: str | None = None) -> workflow.Claim:
+def taken(
+    store: Store, reviewer: str, case: str | None = None, *, now_ms: int = NOW
+) -> workflow.Claim:
     """Claim the next case of the cards, or a named one."""
-    found = workflow.claim(store, CARDS, Person(reviewer), now_ms=NOW, instance_id=case)
+    found = workflow.claim(store, CARDS, Person(reviewer), now_ms=now_ms, instance_id=case)
     assert found is not None
     return found
 
 
 def _reviews(store: Store, workspace: Workspace) -> None:
+    workflow.keep_draft(
+        store, workspace, Person("dee"), f"{workspace.name}-0", {"note": AWKWARD}, now_ms=NOW
+    )
+
     def named(number: int, reviewer: str) -> workflow.Claim:
         instance_id = f"{workspace.name}-{number}"
         found = workflow.claim(

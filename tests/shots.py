@@ -81,7 +81,7 @@ def tell(database: Path) -> str:
             if not decide_next(store, rows, now - 2_400_000 + 40_000 * number, number):
                 break
         challenger = workflow.retrain(
-            store, rows, seed=0, trained_by=REVIEWERS[0], now_ms=now - 900_000
+            store, rows, seed=0, person=Person(REVIEWERS[0], "admin"), now_ms=now - 900_000
         )
         workflow.compare(store, rows, challenger, seed=0, now_ms=now - 880_000)
         workflow.ingest(store, rows, LAST_ROWS, now_ms=now - 20_000, audit_share=0.01)

@@ -107,6 +107,18 @@ STATEMENTS: dict[str, str] = {
         "AND e.kind IN ('decided', 'second opinion', 'adjudicated') "
         "ORDER BY e.happened_ms DESC, e.instance_id LIMIT 1"
     ),
+    "draft": (
+        "SELECT body FROM drafts WHERE workspace = $1 AND instance_id = $2 AND reviewer = $3"
+    ),
+    "keep_draft": (
+        "INSERT INTO drafts (workspace, instance_id, reviewer, body, saved_ms) "
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace, instance_id, reviewer) "
+        "DO UPDATE SET body = excluded.body, saved_ms = excluded.saved_ms RETURNING saved_ms"
+    ),
+    "drop_draft": (
+        "DELETE FROM drafts WHERE workspace = $1 AND instance_id = $2 AND reviewer = $3 "
+        "RETURNING saved_ms"
+    ),
     "promotion_number": (
         "SELECT coalesce(max(number), 0) + 1 FROM promotions WHERE workspace = $1"
     ),

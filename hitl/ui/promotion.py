@@ -38,7 +38,7 @@ def promoting(space: Workspace, found: dict[str, Any]) -> None:
         )
     if pressed:
         workflow.promote(
-            resources.store(), space.name, found["challenger_id"], promoted_by=frame.reviewer(),
+            resources.store(), space.name, found["challenger_id"], person=frame.person(),
             reason=reason, now_ms=resources.now_ms(),
         )  # fmt: skip
         st.rerun()
@@ -62,7 +62,7 @@ def rolling_back(space: Workspace, rows: pd.DataFrame) -> None:
         )
     if pressed:
         workflow.roll_back(
-            resources.store(), space.name, promoted_by=frame.reviewer(), reason=reason,
+            resources.store(), space.name, person=frame.person(), reason=reason,
             now_ms=resources.now_ms(),
         )  # fmt: skip
         st.rerun()

@@ -13,6 +13,7 @@ from hitl.charts import comparison
 from hitl.explain import text
 from hitl.ui import frame, resources, wording
 from hitl.ui.jobs import Job, Progress
+from hitl.workflow import Person
 from hitl.workspaces import Workspace
 
 SCALES = {"share": 100, "count": 1, "number": 1}
@@ -126,17 +127,17 @@ def training(space: Workspace, counts: dict[str, int], *, is_first: bool) -> Non
     if job is not None and job.trouble:
         st.error(f"**The last training ended early.** {job.trouble}", icon=":material/error:")
     if pressed:
-        start(space, frame.reviewer())
+        start(space, frame.person())
         st.rerun()
 
 
-def start(space: Workspace, trained_by: str) -> Job:
+def start(space: Workspace, person: Person) -> Job:
     """Train and compare in the background; one training a workspace at a time."""
     store, rows, chosen = resources.store(), resources.materials(space.name), resources.settings()
 
     def work(progress: Progress) -> dict[str, Any]:
         challenger = workflow.retrain(
-            store, rows, seed=chosen["seed"], trained_by=trained_by, now_ms=resources.now_ms(),
+            store, rows, seed=chosen["seed"], person=person, now_ms=resources.now_ms(),
             novelty_rate=chosen["novelty_rate"], progress=progress,
         )  # fmt: skip
         return workflow.compare(

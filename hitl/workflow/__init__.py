@@ -4,6 +4,7 @@ from hitl.workflow.catalogue import Stored, champion, stored
 from hitl.workflow.claiming import Claim, claim, held, release, renew
 from hitl.workflow.deciding import Decided, decide, newest, undo
 from hitl.workflow.decision_files import export_decisions, import_decisions
+from hitl.workflow.drafts import draft, keep_draft
 from hitl.workflow.evidence import Ground, ground, make, recipe
 from hitl.workflow.explaining import (
     Replayed,
@@ -47,6 +48,7 @@ __all__ = [
     "claim",
     "compare",
     "decide",
+    "draft",
     "explain",
     "explain_ahead",
     "export_decisions",
@@ -55,6 +57,7 @@ __all__ = [
     "held",
     "import_decisions",
     "ingest",
+    "keep_draft",
     "labelled_rows",
     "lights",
     "make",

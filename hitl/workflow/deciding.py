@@ -8,6 +8,7 @@ from hitl.errors import InputError
 from hitl.store import Store, Work
 from hitl.workflow import journal, people
 from hitl.workflow.claiming import LEASE_MINUTES, MS_PER_MINUTE, Claim, in_hand, put_back_held
+from hitl.workflow.drafts import drop_draft
 from hitl.workflow.people import Person
 from hitl.workspaces import REASONS, UNSURE, Workspace
 
@@ -48,7 +49,7 @@ def decide(
     shown: Mapping[str, Any] | None = None,
     now_ms: int,
 ) -> None:
-    """Record a decision on a claimed case.
+    """Record a decision on a claimed case; what was kept as a draft of it goes.
 
     Parameters
     ----------
@@ -92,6 +93,7 @@ def decide(
             note=tidied(note), model_id=model_id, seconds=float(seconds),
         )  # fmt: skip
         journal.record(work, workspace.name, [journal.with_shown(work, workspace, event, shown)])
+        drop_draft(work, workspace, claimed.person, claimed.instance_id)
 
     store.write(verb)
 

@@ -6,23 +6,30 @@ from hitl.errors import InputError, NotAllowedError
 
 REVIEWER, SUPERVISOR, AUDITOR, ADMIN = ROLES = ("reviewer", "supervisor", "auditor", "admin")
 
-_EVERYBODY_WHO_DECIDES = frozenset({REVIEWER, SUPERVISOR, ADMIN})
+_WHO_DECIDES = frozenset({REVIEWER, SUPERVISOR, ADMIN})
 _SENIORS = frozenset({SUPERVISOR, ADMIN})
+_ADMINS = frozenset({ADMIN})
 
 ALLOWED: dict[str, frozenset[str]] = {
-    "claim": _EVERYBODY_WHO_DECIDES,
-    "renew": _EVERYBODY_WHO_DECIDES,
-    "release": _EVERYBODY_WHO_DECIDES,
-    "decide": _EVERYBODY_WHO_DECIDES,
-    "undo": _EVERYBODY_WHO_DECIDES,
-    "defer": _EVERYBODY_WHO_DECIDES,
-    "escalate": _EVERYBODY_WHO_DECIDES,
-    "comment": _EVERYBODY_WHO_DECIDES,
+    "claim": _WHO_DECIDES,
+    "renew": _WHO_DECIDES,
+    "release": _WHO_DECIDES,
+    "decide": _WHO_DECIDES,
+    "keep_draft": _WHO_DECIDES,
+    "undo": _WHO_DECIDES,
     "adjudicate": _SENIORS,
-    "correct": _SENIORS,
     "import_decisions": _SENIORS,
+    "retrain": _SENIORS,
+    "promote": _SENIORS,
+    "roll_back": _SENIORS,
+    "seed": _ADMINS,
+    "restore": _ADMINS,
 }
-"""Every verb that writes, and the roles that may use it."""
+"""Every verb with which a person writes, and the roles that may use it.
+
+What the app does by itself asks nobody: playing the stream, scoring, explaining, comparing. An
+auditor reads everything and writes nothing.
+"""
 
 
 @dataclass(frozen=True)

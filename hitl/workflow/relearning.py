@@ -15,8 +15,10 @@ from hitl.errors import (
     StaleChallengerError,
 )
 from hitl.store import Store, Work
+from hitl.workflow import people
 from hitl.workflow.catalogue import Stored, add_model, champion, stored
 from hitl.workflow.materials import Materials
+from hitl.workflow.people import Person
 from hitl.workflow.streaming import fit_detector
 
 COPIES = (20, 200)
@@ -36,7 +38,7 @@ def retrain(
     materials: Materials,
     *,
     seed: int,
-    trained_by: str,
+    person: Person,
     now_ms: int,
     novelty_rate: float = 0.001,
     progress: Progress = _silent,
@@ -57,7 +59,10 @@ def retrain(
     ------
     NothingToLearnError
         If there is no label the champion has not been trained on.
+    NotAllowedError
+        If the person's role may not.
     """
+    people.check(person, "retrain")
     space = materials.workspace
     if store.view("new_labels", workspace=space.name, limit=1).empty:
         raise NothingToLearnError(
@@ -74,7 +79,7 @@ def retrain(
 
     def keep(work: Work) -> str:
         model_id = add_model(
-            work, space.name, model, detector, trained_by=trained_by, now_ms=now_ms
+            work, space.name, model, detector, trained_by=person.name, now_ms=now_ms
         )
         if work.view("training_labels", model_id=model_id, limit=1).empty:
             used = labels[["instance_id", "is_positive", "source"]]
@@ -196,12 +201,14 @@ def compare(
 
 
 def promote(
-    store: Store, workspace: str, challenger_id: str, *, promoted_by: str, reason: str, now_ms: int
+    store: Store, workspace: str, challenger_id: str, *, person: Person, reason: str, now_ms: int
 ) -> None:
     """Make a challenger the champion.
 
     Raises
     ------
+    NotAllowedError
+        If the person's role may not.
     InputError
         If no reason is given.
     BlockedPromotionError
@@ -209,6 +216,7 @@ def promote(
     StaleChallengerError
         If it was compared with a model that is no longer the champion.
     """
+    people.check(person, "promote")
     found = store.view("newest_comparisons", workspace=workspace, challenger_id=challenger_id)
     if found.empty:
         raise BlockedPromotionError(
@@ -232,21 +240,24 @@ def promote(
             )
         _append_promotion(
             work, workspace, "promote", challenger_id, current, comparison["comparison_id"],
-            promoted_by, reason, now_ms,
+            person.name, reason, now_ms,
         )  # fmt: skip
 
     _reasoned(reason)
     store.write(verb)
 
 
-def roll_back(store: Store, workspace: str, *, promoted_by: str, reason: str, now_ms: int) -> str:
+def roll_back(store: Store, workspace: str, *, person: Person, reason: str, now_ms: int) -> str:
     """Put the champion's predecessor back in use; returns its model id.
 
     Raises
     ------
+    NotAllowedError
+        If the person's role may not.
     InputError
         If no reason is given, or the champion is the first model.
     """
+    people.check(person, "roll_back")
     _reasoned(reason)
 
     def verb(work: Work) -> str:
@@ -258,7 +269,7 @@ def roll_back(store: Store, workspace: str, *, promoted_by: str, reason: str, no
                 "Promote a challenger first.",
             )
         _append_promotion(
-            work, workspace, "roll back", before, found[0][0], "", promoted_by, reason, now_ms
+            work, workspace, "roll back", before, found[0][0], "", person.name, reason, now_ms
         )
         return before
 

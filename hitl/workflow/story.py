@@ -17,6 +17,7 @@ from hitl.workflow.relearning import compare, promote, retrain
 from hitl.workflow.streaming import ingest, seed
 from hitl.workspaces import REASONS
 
+STORYTELLER = Person("story", "admin")
 PASS_ROWS = 15
 """Rows of one pass; the tape holds two."""
 
@@ -54,7 +55,7 @@ def play_story(
         store,
         materials,
         seed=seed_number,
-        trained_by="story",
+        person=STORYTELLER,
         now_ms=now_ms,
         novelty_rate=novelty_rate,
     )
@@ -65,7 +66,7 @@ def play_story(
         store,
         name,
         challenger,
-        promoted_by="story",
+        person=STORYTELLER,
         reason="every gate is passed",
         now_ms=now_ms,
     )
@@ -147,7 +148,7 @@ def _review_all(store: Store, materials: Materials, now_ms: int) -> int:
     space = materials.workspace
     truth = dict(zip(materials.stream["position"], materials.stream["Class"], strict=True))
     for number in range(1_000):
-        claimed = claim(store, space, Person("story"), now_ms=now_ms)
+        claimed = claim(store, space, STORYTELLER, now_ms=now_ms)
         if claimed is None:
             return number
         step = claimed.instance_id.rsplit("-", 1)[1]

@@ -12,6 +12,7 @@ from hitl.workflow import Person
 from hitl.workspaces import CARDS, PAYMENTS, REASONS, STORY
 from tests import servers
 
+ADA = Person("ada", "supervisor")
 NOW = 1_790_000_000_000
 HEADINGS = {
     "": "Monitor",
@@ -34,7 +35,7 @@ def played_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         workflow.seed(store, cards, seed=0, novelty_rate=0.001, now_ms=NOW)
         workflow.ingest(store, cards, 600, now_ms=NOW + 1)
         decide(store, cards, 5)
-        challenger = workflow.retrain(store, cards, seed=0, trained_by="ada", now_ms=NOW + 2)
+        challenger = workflow.retrain(store, cards, seed=0, person=ADA, now_ms=NOW + 2)
         workflow.compare(store, cards, challenger, seed=0, now_ms=NOW + 3)
         payments = workflow.materials(PAYMENTS, data)
         workflow.seed(store, payments, seed=0, novelty_rate=0.001, now_ms=NOW)

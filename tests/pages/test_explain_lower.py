@@ -13,6 +13,7 @@ from hitl.workflow import Person
 from hitl.workspaces import REASONS, WORKSPACES
 from tests.pages.conftest import NOW, words
 
+ADA = Person("ada", "supervisor")
 SPACES = ("cards", "payments", "story")
 ROWS = {"cards": 600, "payments": 1_500, "story": 15}
 CHANGE, CURVES, VERSIONS, SHORTCUTS, RECORD = lower.PARTS
@@ -276,7 +277,7 @@ def test_with_one_model_the_page_leads_to_retrain(open_part):
 def test_another_model_is_compared_with_a_receipt(open_part, home, flagged):
     rows = home.materials("story")
     decide(home, "story", 3)
-    challenger = workflow.retrain(home.store, rows, seed=0, trained_by="ada", now_ms=NOW + 5)
+    challenger = workflow.retrain(home.store, rows, seed=0, person=ADA, now_ms=NOW + 5)
     app = open_part(VERSIONS, "story")
     assert not app.error
     old = evidence_of(home, "story", flagged["story"])

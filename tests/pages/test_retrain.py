@@ -16,6 +16,7 @@ from hitl.ui import promotion, relearning, resources
 from hitl.workflow import Person
 from hitl.workspaces import REASONS, STORY
 
+MINA = Person("Mina", "supervisor")
 ROOT = Path(__file__).resolve().parents[2]
 NOW_MS = 1_763_800_000_000
 POSITIVES = ("story-1-3",)
@@ -54,7 +55,7 @@ def databases(tmp_path_factory, story) -> dict[str, Path]:
         decide(store)
     shutil.copy(paths["decided"], paths["compared"])
     with Store(str(paths["compared"])) as store:
-        challenger = workflow.retrain(store, story, seed=0, trained_by="Mina", now_ms=NOW_MS)
+        challenger = workflow.retrain(store, story, seed=0, person=MINA, now_ms=NOW_MS)
         workflow.compare(store, story, challenger, seed=0, now_ms=NOW_MS + 1)
     return paths
 
@@ -188,8 +189,8 @@ def test_training_runs_off_the_page_and_ends_in_a_comparison(opened) -> None:
 def test_while_training_runs_its_progress_is_shown_and_no_second_one_starts(copied) -> None:
     copied("decided")
     resources.materials("story")
-    first = relearning.start(STORY, "Ada")
-    second = relearning.start(STORY, "Bo")
+    first = relearning.start(STORY, Person("Ada", "supervisor"))
+    second = relearning.start(STORY, Person("Bo", "supervisor"))
     assert (second is first) or not first.is_running
     first.wait(60)
     assert first.share == 1.0
@@ -201,7 +202,7 @@ def test_an_error_of_the_training_stays_on_the_page(copied, story) -> None:
     path.unlink()
     with Store(str(path)) as store:
         workflow.seed(store, story, seed=0, novelty_rate=0.001, now_ms=NOW_MS)
-    relearning.start(STORY, "Ada").wait(60)
+    relearning.start(STORY, Person("Ada", "supervisor")).wait(60)
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.query_params["workspace"] = "story"
     app.run().switch_page("pages/retrain.py").run()

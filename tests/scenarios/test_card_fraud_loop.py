@@ -9,6 +9,8 @@ from hitl.store import Store
 from hitl.workflow import Person
 from hitl.workspaces import CARDS, REASONS
 
+ADA = Person("ada", "supervisor")
+MINA = Person("mina", "supervisor")
 ROOT = Path(__file__).parents[2]
 NOW = 1_790_000_000_000
 
@@ -43,7 +45,7 @@ def test_a_payment_is_scored_explained_decided_learned_compared_and_promoted(
         assert counts["waiting"] == opening["waiting"] + played.cases - 5
 
         # Their decisions and the outcomes so far train a challenger.
-        challenger = workflow.retrain(store, cards, seed=0, trained_by="mina", now_ms=NOW + 1)
+        challenger = workflow.retrain(store, cards, seed=0, person=MINA, now_ms=NOW + 1)
         assert challenger != first
         used = store.view("training_labels", model_id=challenger)
         assert set(decided) <= set(used["instance_id"])
@@ -55,7 +57,12 @@ def test_a_payment_is_scored_explained_decided_learned_compared_and_promoted(
 
         # The challenger is promoted and scores the next rows.
         workflow.promote(
-            store, "cards", challenger, promoted_by="mina", reason="passes", now_ms=NOW + 3
+            store,
+            "cards",
+            challenger,
+            person=MINA,
+            reason="passes",
+            now_ms=NOW + 3,
         )
         workflow.ingest(store, cards, 10, now_ms=NOW + 4)
         newest = store.view("scored_instances", workspace="cards", order=("-step",), limit=10)
@@ -64,8 +71,7 @@ def test_a_payment_is_scored_explained_decided_learned_compared_and_promoted(
 
         # And everything can be taken back.
         assert (
-            workflow.roll_back(store, "cards", promoted_by="ada", reason="a test", now_ms=NOW + 5)
-            == first
+            workflow.roll_back(store, "cards", person=ADA, reason="a test", now_ms=NOW + 5) == first
         )
     with Store(database_url) as store:
         assert workflow.champion(store, "cards").model_id == first

@@ -84,7 +84,7 @@ def test_four_kills_lose_nothing_acknowledged_and_double_nothing(tmp_path: Path)
 NURSERY = """
 import itertools, os, sys, threading
 from hitl.store import Store
-from hitl.workflow import Person, claim, decide, renew, undo
+from hitl.workflow import Person, claim, decide, keep_draft, renew, undo
 from hitl.workspaces import CARDS, REASONS
 
 def work(round):
@@ -96,6 +96,7 @@ def work(round):
                 return
             mine = renew(store, CARDS, mine, now_ms=round + 300_000)
             key = f"{mine.instance_id}-{mine.fence}-key"
+            keep_draft(store, CARDS, mine.person, mine.instance_id, {"note": key}, now_ms=round)
             decide(store, CARDS, mine, verdict="legitimate", reason=REASONS["legitimate"][0],
                    key=key, shown={"order": ["reasons"]}, now_ms=round)
             with out:
@@ -145,10 +146,13 @@ def test_twenty_five_kills_leave_a_chain_without_a_gap_and_every_decision_once(
         facts.check_heads(store)
         decided = store.view("case_events", kind="decided")
         shown = store.view("shown_evidence")
+        drafts = set(store.view("drafts")[["instance_id", "reviewer"]].itertuples(index=False))
+        standing = store.view("decisions")[["instance_id", "reviewer"]].itertuples(index=False)
     assert len(acknowledged) >= KILLS * FEW
     assert decided["event_id"].is_unique
     assert set(acknowledged) <= set(decided["event_id"])
     assert set(shown["event_id"]) == set(decided["event_id"])
+    assert not drafts & set(standing)
 
 
 def _one_life(nursery: subprocess.Popen[str], number: int) -> list[str]:

@@ -12,6 +12,7 @@ from hitl.workflow import Person
 from hitl.workflow.materials import simulated
 from hitl.workspaces import PAYMENTS, REASONS
 
+SENIOR = Person("mina", "supervisor")
 NOW = 1_790_000_000_000
 SMALL = {"customers": 240, "terminals": 480, "days": 85, "burn_in": 37}
 MINA = SimulatedReviewer("mina", error_rate=0.0)
@@ -53,7 +54,7 @@ def test_a_payments_workspace_is_seeded_played_decided_and_retrained(
         assert len(workflow.similar_cases(store, payments, decided[0])) == 10
 
         # A challenger learns from them, and is compared on the locked test set.
-        challenger = workflow.retrain(store, payments, seed=0, trained_by="mina", now_ms=NOW + 1)
+        challenger = workflow.retrain(store, payments, seed=0, person=SENIOR, now_ms=NOW + 1)
         assert challenger != first
         used = store.view("training_labels", model_id=challenger)
         assert set(decided) <= set(used["instance_id"])

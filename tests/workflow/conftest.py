@@ -13,6 +13,7 @@ from hitl.store import Store
 from hitl.workflow import Materials, Person
 from hitl.workspaces import CARDS, STORY
 
+MINA = Person("mina", "supervisor")
 DATA = Path(__file__).parents[2] / "data"
 NOW = 1_790_000_000_000
 TWO_FEATURES = replace(CARDS, features=("V4", "V14"), opening_rows=40)
@@ -57,7 +58,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory, seeded: Path, story: Mater
                 key=claimed.instance_id,
                 now_ms=NOW,
             )
-        challenger = workflow.retrain(store, story, seed=0, trained_by="mina", now_ms=NOW + 1)
+        challenger = workflow.retrain(store, story, seed=0, person=MINA, now_ms=NOW + 1)
         workflow.compare(store, story, challenger, seed=0, now_ms=NOW + 2)
     return path
 

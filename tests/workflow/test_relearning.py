@@ -23,6 +23,8 @@ from hitl.workflow import Materials, Person, relearning
 from hitl.workflow.catalogue import add_model
 from hitl.workspaces import CARDS, REASONS, STORY
 
+ADA = Person("ada", "supervisor")
+MINA = Person("mina", "supervisor")
 NOW = 1_790_000_000_000
 
 
@@ -47,15 +49,22 @@ def step_of(instance_id: str) -> int:
 
 
 def retrain(store: Store, rows: Materials, **options: Any) -> str:
-    return workflow.retrain(store, rows, seed=0, trained_by="mina", now_ms=NOW + 1, **options)
+    return workflow.retrain(store, rows, seed=0, person=MINA, now_ms=NOW + 1, **options)
 
 
 def promote(store: Store, model_id: str, *, workspace: str = "story", reason: str = "ok") -> None:
-    workflow.promote(store, workspace, model_id, promoted_by="ada", reason=reason, now_ms=NOW + 3)
+    workflow.promote(
+        store,
+        workspace,
+        model_id,
+        person=ADA,
+        reason=reason,
+        now_ms=NOW + 3,
+    )
 
 
 def roll_back(store: Store, workspace: str = "story", reason: str = "worse") -> str:
-    return workflow.roll_back(store, workspace, promoted_by="ada", reason=reason, now_ms=NOW + 4)
+    return workflow.roll_back(store, workspace, person=ADA, reason=reason, now_ms=NOW + 4)
 
 
 def champion_id(store: Store, workspace: str = "story") -> str:
