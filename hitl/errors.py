@@ -23,6 +23,7 @@ HitlError                         what happened, and a hint that says what to ch
 │   └── StaleChallengerError      the champion changed since the comparison
 ├── BlockedPromotionError         a gate is not passed
 ├── NotAllowedError               a role that may not do this
+├── NotRevealedError              a first opinion is due before this is shown or done
 ├── NothingToLearnError           no new decision to retrain from
 ├── InputError                    an option, setting or form field that cannot be used
 └── StoreError
@@ -137,6 +138,10 @@ class BlockedPromotionError(HitlError):
 
 class NotAllowedError(HitlError):
     """A person whose role may not do this."""
+
+
+class NotRevealedError(HitlError):
+    """Score and explanation stay hidden until a first opinion is given."""
 
 
 class NothingToLearnError(HitlError):

@@ -159,25 +159,54 @@ STATUS_AFTER = {
     "claimed": "claimed",
     "renewed": "claimed",
     "decided": "decided",
+    "adjudicated": "decided",
+    "deferred": "deferred",
+    "escalated": "escalated",
     "imported": "decided",
     "undone": "claimed",
     "released": "open",
     "expired": "open",
 }
 RAISES_NO_FENCE = ("queued", "renewed", "expired")
+WITHOUT_A_MOVE = ("commented", "first opinion", "label used", "ranked")
 
 
 def fold(events: pd.DataFrame) -> dict[str, tuple[str, str, int, int]]:
     """Replay events one by one: status, holder, lease and fence of each case."""
     heads: dict[str, tuple[str, str, int, int]] = {}
-    for row in events.sort_values("number").itertuples():
-        is_joined = row.kind == "queued" and json.loads(row.details)["joined"]
-        status = "joined" if is_joined else STATUS_AFTER[row.kind]
+    waits: dict[str, str] = {}  # as what a case waits that nobody holds
+    first: dict[str, str] = {}
+    for row in events[~events["kind"].isin(WITHOUT_A_MOVE)].sort_values("number").itertuples():
+        status = _status_after(row, waits, first)
         holder = row.reviewer if status in ("claimed", "decided", "closed") else ""
         before = heads.get(row.instance_id, ("", "", 0, 0))[3]
         fence = before + (row.kind not in RAISES_NO_FENCE)
         heads[row.instance_id] = (status, holder, row.lease_until_ms, fence)
     return heads
+
+
+def _status_after(row: Any, waits: dict[str, str], first: dict[str, str]) -> str:
+    case, details = row.instance_id, json.loads(row.details)
+    if row.kind == "queued" and details.get("joined"):
+        return "joined"
+    if row.kind == "decided":
+        first[case] = row.verdict
+        if details.get("stage") == "second":
+            waits[case] = "second opinion"
+            return waits[case]
+    if row.kind == "second opinion" and row.verdict != first[case]:
+        waits[case] = "escalated"
+        return waits[case]
+    if row.kind == "second opinion":
+        return "decided"
+    if row.kind == "escalated":
+        waits[case] = "escalated"
+    if row.kind == "undone":  # whoever takes back an opinion stands where they stood before
+        waits[case] = {"adjudication": "escalated", "second": "second opinion"}.get(
+            details.get("stage", ""), "open"
+        )
+    status = STATUS_AFTER[row.kind]
+    return waits.get(case, "open") if status == "open" else status
 
 
 def heads(store: Store) -> dict[str, tuple[str, str, int, int]]:
@@ -362,6 +391,7 @@ def taken(
 
 
 def _reviews(store: Store, workspace: Workspace) -> None:
+    _disagreement(store, workspace)
     workflow.keep_draft(
         store, workspace, Person("dee"), f"{workspace.name}-0", {"note": AWKWARD}, now_ms=NOW
     )
@@ -383,3 +413,17 @@ def _reviews(store: Store, workspace: Workspace) -> None:
     workflow.release(store, workspace, named(8, "dee"), now_ms=NOW + 6)
     rows = pd.DataFrame({"instance_id": [f"{workspace.name}-9"], "verdict": ["fraud"]})
     workflow.import_decisions(store, workspace, rows, now_ms=NOW + 7, person=EVE)
+
+
+def _disagreement(store: Store, workspace: Workspace) -> None:
+    """Let two people disagree on a case that is not a row of the stream; it waits for a third."""
+    case = f"{workspace.name}-x"
+    place = {"queued_for": "audit", "mode": "blind-first", "opinions": 2, "due_ms": NOW + MINUTE}
+    events = [journal.queued(case, happened_ms=NOW, **place)]
+    store.write(lambda work: journal.record(work, workspace.name, events))
+    for reviewer, verdict in (("ann", "fraud"), ("bob", "legitimate")):
+        mine = workflow.claim(store, workspace, Person(reviewer), now_ms=NOW, instance_id=case)
+        assert mine is not None
+        said = {"verdict": "legitimate", "reason": REASONS["legitimate"][0]}
+        workflow.first_opinion(store, workspace, mine, **said, seconds=1.5, now_ms=NOW)
+        decide(store, workspace, mine, verdict)

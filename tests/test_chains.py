@@ -126,11 +126,11 @@ def tamper(store: Store, statement: str) -> None:
 def test_an_untouched_log_is_valid_however_often_it_is_checked(store, whole) -> None:
     for _ in range(2):
         found = logs.verify(store, "cards", whole=whole)
-        assert (found.events, found.valid, found.first_bad) == (23, True, None)
-        assert "All 23 events" in found.sentence
-    assert store.rows("chain_head", "cards")[0][2] == 23
+        assert (found.events, found.valid, found.first_bad) == (30, True, None)
+        assert "All 30 events" in found.sentence
+    assert store.rows("chain_head", "cards")[0][2] == 30
     facts.decide(store, facts.space("cards"), facts.taken(store, "zoe"), "fraud")
-    assert logs.verify(store, "cards", whole=False).events == 25
+    assert logs.verify(store, "cards", whole=False).events == 32
     assert logs.verify(store, "nowhere").events == 0
 
 
@@ -139,11 +139,11 @@ def test_an_untouched_log_is_valid_however_often_it_is_checked(store, whole) -> 
     [
         ("UPDATE case_events SET note = note || 'x' WHERE workspace = 'cards' AND number = 12", 12),
         ("UPDATE case_events SET seconds = 99 WHERE workspace = 'cards' AND number = 1", 1),
-        ("UPDATE case_events SET is_positive = NULL WHERE workspace = 'cards' AND number = 11", 11),
-        ("UPDATE case_events SET hash = 'x' WHERE workspace = 'cards' AND number = 23", 23),
+        ("UPDATE case_events SET is_positive = NULL WHERE workspace = 'cards' AND number = 13", 13),
+        ("UPDATE case_events SET hash = 'x' WHERE workspace = 'cards' AND number = 30", 30),
         ("DELETE FROM case_events WHERE workspace = 'cards' AND number = 5", 5),
-        ("DELETE FROM case_events WHERE workspace = 'cards' AND number > 20", 21),
-        ("UPDATE chain_heads SET hash = 'x' WHERE workspace = 'cards'", 24),
+        ("DELETE FROM case_events WHERE workspace = 'cards' AND number > 25", 26),
+        ("UPDATE chain_heads SET hash = 'x' WHERE workspace = 'cards'", 31),
     ],
 )
 def test_a_change_past_the_store_is_found_at_its_event(store, statement, first_bad) -> None:

@@ -63,6 +63,18 @@ VERBS: dict[str, Try] = {
     "keep_draft": lambda store, person: workflow.keep_draft(
         store, CARDS, person, "case-0", {"note": "n"}, now_ms=NOW
     ),
+    "first_opinion": lambda store, person: workflow.first_opinion(
+        store, CARDS, in_hand(store, person), verdict="fraud", reason=FRAUD["reason"], now_ms=NOW
+    ),
+    "defer": lambda store, person: workflow.defer(
+        store, CARDS, in_hand(store, person), until_ms=NOW + 1, key="k", now_ms=NOW
+    ),
+    "escalate": lambda store, person: workflow.escalate(
+        store, CARDS, in_hand(store, person), note="n", key="k", now_ms=NOW
+    ),
+    "comment": lambda store, person: workflow.comment(
+        store, CARDS, person, "case-0", note="n", key="k", now_ms=NOW
+    ),
     "undo": lambda store, person: workflow.undo(
         store, CARDS, decided(store, person).person, now_ms=NOW
     ),

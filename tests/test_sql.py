@@ -28,7 +28,7 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "place_differences": ("cards",),
     "begin_chain": ("cards",),
     "move_head": ("cards-7", "open", "", 0, 4, "first", "", "", 1),
-    "fold_heads": ("cards", 22),
+    "fold_heads": ("cards", 29),
     "head_differences": ("cards",),
     "lock_chain": ("cards",),
     "chain_part": ("cards", 20),
@@ -38,6 +38,8 @@ PARAMETERS: dict[str, tuple[Any, ...]] = {
     "move_chain": ("cards", 99, "hash"),
     "mark_checked": ("cards", 9),
     "newest_decision": ("cards", "ann"),
+    "decision_of": ("cards", "cards-x", "ann"),
+    "event_verdict": ("key-cards-1-1",),
     "draft": ("cards", "cards-0", "dee"),
     "keep_draft": ("cards", "cards-0", "dee", "{}", NOW),
     "drop_draft": ("cards", "cards-0", "dee"),
@@ -66,6 +68,7 @@ ORDER_OF_KEY = {
     "decision_log": ("event_id",),
     "case_events": ("event_id",),
     "chain_heads": ("workspace",),
+    "opinion_pairs": ("instance_id", "reviewer"),
     "drafts": ("workspace", "instance_id", "reviewer"),
     "newest_comparisons": ("workspace", "challenger_id"),
     "comparisons": ("comparison_id",),
@@ -284,7 +287,7 @@ def test_the_queue_holds_what_waits_with_its_live_score(history) -> None:
 
 def test_the_strip_counts_what_the_views_list(history) -> None:
     counts = history.view("loop_counts", workspace="cards").iloc[0].to_dict()
-    assert counts == {"workspace": "cards", "scored": 10, "flagged": 5, "waiting": 4, "decided": 5}
+    assert counts == {"workspace": "cards", "scored": 10, "flagged": 5, "waiting": 5, "decided": 5}
 
 
 def test_only_real_rows_wait_for_an_outcome(history) -> None:

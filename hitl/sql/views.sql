@@ -201,6 +201,35 @@ WHERE e.kind IN ('decided', 'second opinion', 'adjudicated', 'corrected', 'impor
     AND (h.status IN ('decided', 'closed') OR h.stage = 'first');
 COMMENT ON VIEW decision_log IS 'Every decision, import and undo, newest standing marked current; no outcome while a case waits, and nothing while a second person is to look.';
 
+CREATE VIEW opinion_pairs AS
+SELECT e.workspace, e.instance_id, e.reviewer, e.kind, e.model_id,
+    f.verdict AS first_verdict, f.reason AS first_reason, f.seconds AS first_seconds,
+    f.happened_ms AS first_ms, e.verdict, e.reason, e.seconds, e.happened_ms,
+    CASE WHEN h.status = 'decided' THEN o.is_positive END AS outcome
+FROM case_events e
+JOIN case_heads h ON h.instance_id = e.instance_id
+JOIN case_events f ON f.instance_id = e.instance_id AND f.reviewer = e.reviewer
+    AND f.kind = 'first opinion'
+LEFT JOIN outcomes o ON o.instance_id = e.instance_id
+WHERE e.kind IN ('decided', 'second opinion', 'adjudicated');
+COMMENT ON VIEW opinion_pairs IS 'What one person thought before score and explanation were shown, and after.';
+
+CREATE VIEW double_reviews AS
+SELECT s.workspace, s.instance_id, f.reviewer AS first_by, f.verdict AS first_verdict,
+    f.reason AS first_reason, s.reviewer AS second_by, s.verdict AS second_verdict,
+    s.reason AS second_reason, s.happened_ms, a.reviewer AS adjudicated_by,
+    a.verdict AS adjudicated_verdict,
+    CASE WHEN h.status = 'decided' THEN o.is_positive END AS outcome
+FROM case_heads h
+JOIN case_events s ON s.instance_id = h.instance_id AND s.reviewer = h.second_by
+    AND s.kind = 'second opinion'
+JOIN case_events f ON f.event_id = cast(s.details AS JSON) ->> 'beside'
+LEFT JOIN case_events a ON a.workspace = h.workspace AND a.number = h.number
+    AND a.kind = 'adjudicated'
+LEFT JOIN outcomes o ON o.instance_id = h.instance_id
+WHERE h.second_by <> '';
+COMMENT ON VIEW double_reviews IS 'Cases two people gave an opinion on, with the third one''s where they disagree.';
+
 CREATE VIEW loop_counts AS
 SELECT p.workspace,
     count(*) AS scored,

@@ -107,6 +107,11 @@ STATEMENTS: dict[str, str] = {
         "AND e.kind IN ('decided', 'second opinion', 'adjudicated') "
         "ORDER BY e.happened_ms DESC, e.instance_id LIMIT 1"
     ),
+    "decision_of": (
+        "SELECT event_id, verdict FROM case_events WHERE workspace = $1 AND instance_id = $2 "
+        "AND reviewer = $3 AND kind = 'decided' ORDER BY number DESC LIMIT 1"
+    ),
+    "event_verdict": "SELECT verdict, reason FROM case_events WHERE event_id = $1",
     "draft": (
         "SELECT body FROM drafts WHERE workspace = $1 AND instance_id = $2 AND reviewer = $3"
     ),

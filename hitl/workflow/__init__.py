@@ -16,6 +16,8 @@ from hitl.workflow.explaining import (
     seen,
 )
 from hitl.workflow.materials import Materials, materials
+from hitl.workflow.opinions import evidence_for, first_opinion, history, is_revealed
+from hitl.workflow.passing import comment, defer, escalate
 from hitl.workflow.people import Person
 from hitl.workflow.relearning import (
     changed_rows,
@@ -46,17 +48,24 @@ __all__ = [
     "champion",
     "changed_rows",
     "claim",
+    "comment",
     "compare",
     "decide",
+    "defer",
     "draft",
+    "escalate",
+    "evidence_for",
     "explain",
     "explain_ahead",
     "export_decisions",
+    "first_opinion",
     "flips",
     "ground",
     "held",
+    "history",
     "import_decisions",
     "ingest",
+    "is_revealed",
     "keep_draft",
     "labelled_rows",
     "lights",

@@ -240,9 +240,15 @@ def _moved_to(row: Mapping[str, Any], details: Mapping[str, Any]) -> tuple[Any, 
 
 
 def is_written(
-    work: Work, key: str, *, instance_id: str, person: Person, kinds: Sequence[str], fence: int
+    work: Work,
+    key: str,
+    *,
+    instance_id: str,
+    person: Person,
+    kinds: Sequence[str],
+    fence: int | None,
 ) -> bool:
-    """Say whether this very submit was recorded already.
+    """Say whether this very submit was recorded already; a comment's fence does not matter.
 
     Raises
     ------
@@ -253,7 +259,8 @@ def is_written(
     if not found:
         return False
     case, reviewer, kind, raised = found[0]
-    if (case, reviewer, raised) != (instance_id, person.name, fence) or kind not in kinds:
+    same = (case, reviewer, kind in kinds) == (instance_id, person.name, True)
+    if not same or fence not in (None, raised):
         raise InputError(
             f"The key {key!r} belongs to another submit, of case {case}.",
             "Give every submit a key of its own.",
