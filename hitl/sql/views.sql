@@ -148,8 +148,8 @@ COMMENT ON VIEW waiting_outcomes IS 'Instances whose outcome has not arrived; co
 CREATE VIEW review_queue AS
 SELECT h.workspace, h.instance_id, h.status, h.holder, h.lease_until_ms, h.fence, h.queued_for,
     h.inclusion, h.priority, h.queued_ms, i.step, i.run, i.occurred_ms, p.probability, p.threshold,
-    p.novelty, p.novelty_limit, p.state, i.features, h.stage, h.stratum, h.turn, h.due_ms, h.mode,
-    h.batch_id, h.entity, h.joined
+    p.novelty, p.novelty_limit, p.state, i.features, h.stage, h.stratum, h.turn, h.place, h.due_ms,
+    h.mode, h.batch_id, h.entity, h.joined
 FROM case_heads h
 JOIN instances i ON i.instance_id = h.instance_id
 JOIN live_predictions p ON p.instance_id = h.instance_id

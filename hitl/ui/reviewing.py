@@ -1,15 +1,13 @@
 """The Review page's parts: the case in hand, its two-key decision, and the log."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from hitl import workflow
-from hitl.errors import HitlError
-from hitl.ui import frame, reasons, resources, similar, wording
+from hitl.ui import casework, frame, reasons, resources, similar, wording
 from hitl.workflow import Claim, Decided, Person, newest
 from hitl.workflow.decision_files import EXPORTED, guarded
 from hitl.workspaces import REASONS, Workspace
@@ -19,6 +17,12 @@ SECONDS_PER_CASE = 60
 
 KEYS = {"fraud": "F", "legitimate": "L", "unsure": "U"}
 MS_PER_MINUTE = 60_000
+NEWS = {
+    "second opinion": "Case {} now waits for a second person, who does not see your verdict.",
+    "escalated": "You two disagree on case {}: a third person settles it.",
+}
+"""What a verdict leads to where it does not settle the case."""
+
 UNDO_MINUTES = 30
 """How long a decision stands beside its undo."""
 
@@ -28,9 +32,19 @@ def read(name: str, state: resources.State) -> tuple[pd.DataFrame, pd.DataFrame]
     """Read what waits and the decision log, once for each state of the workspace."""
     del state
     store, order = resources.store(), ("-happened_ms", "instance_id")
-    urgent = ("-priority", "queued_ms", "instance_id")
-    queue = store.view("review_queue", workspace=name, order=urgent)
-    return queue, store.view("decision_log", workspace=name, order=order)
+    turns = ("place", "-priority", "queued_ms", "instance_id")
+    queue = store.view("review_queue", workspace=name, order=turns)
+    return in_turn(queue, resources.now_ms()), store.view(
+        "decision_log", workspace=name, order=order
+    )
+
+
+def in_turn(queue: pd.DataFrame, now_ms: int) -> pd.DataFrame:
+    """Put what is overdue first, then what waits for another person, as cases are given out."""
+    is_overdue = (queue["due_ms"] > 0) & (queue["due_ms"] < now_ms)
+    is_other = (queue["stage"] != "first") | (queue["status"] == "assigned")
+    urgency = (2 - is_other.astype(int)).mask(is_overdue, 0)
+    return queue.iloc[urgency.argsort(kind="stable")].reset_index(drop=True)
 
 
 def backlog(queue: pd.DataFrame) -> str:
@@ -71,8 +85,10 @@ def in_hand(space: Workspace, claimed: Claim, state: resources.State) -> None:
         found, evidence = reasons.gather(space, claimed.instance_id, state)
     near = similar.near(claimed.instance_id, evidence, space, state, k=similar.COMPACT_ROWS)
     st.session_state.setdefault(f"opened-{claimed.instance_id}", resources.now_ms())
+    casework.open_draft(space, claimed)
     with st.container(border=True, key="case"):
         reasons.header(found, evidence, space)
+        casework.standing(space, claimed)
         left, right = st.columns([5, 4], gap="medium")
         with left:
             similar.compact(near, space)
@@ -81,6 +97,7 @@ def in_hand(space: Workspace, claimed: Claim, state: resources.State) -> None:
             reasons.verdict(evidence)
             reasons.sentences(evidence)
         _decision(space, claimed, shown(evidence, near))
+    casework.history(space, claimed)
 
 
 def shown(evidence: Mapping[str, Any], near: similar.Near) -> dict[str, Any]:
@@ -120,19 +137,22 @@ def shown(evidence: Mapping[str, Any], near: similar.Near) -> dict[str, Any]:
 
 
 def _decision(space: Workspace, claimed: Claim, seen: Mapping[str, Any]) -> None:
-    chosen = st.session_state.get(_verdict_key(claimed))
+    chosen = st.session_state.get(casework.verdict_key(claimed))
     left, right = st.columns([5, 4], gap="medium")
     with left:
         _verdicts(space, claimed, chosen)
         _reasons(space, claimed, chosen, seen)
+        casework.ways_on(space, claimed)
     with right:
         st.text_area(
             "Note (optional)",
-            key=_note_key(claimed),
+            key=casework.note_key(claimed),
             persist_state="session",
             height=80,
             max_chars=2_000,
             placeholder="What the next reader should know",
+            on_change=casework.keep_draft,
+            args=(space, claimed),
         )
 
 
@@ -145,19 +165,8 @@ def _verdicts(space: Workspace, claimed: Claim, chosen: str | None) -> None:
                 shortcut=KEYS[verdict],
                 type="primary" if verdict == chosen else "secondary",
                 on_click=choose,
-                args=(claimed, verdict),
+                args=(space, claimed, verdict),
             )
-        st.button(
-            "Put back",
-            key="release",
-            shortcut="B",
-            type="tertiary",
-            icon=":material/undo:",
-            on_click=put_back,
-            args=(space, claimed),
-            help="Give the case back to the queue undecided.",
-        )
-        st.caption(f"Yours until {wording.wall_time(claimed.lease_until_ms)[11:16]} UTC")
 
 
 def _reasons(space: Workspace, claimed: Claim, chosen: str | None, seen: Mapping[str, Any]) -> None:
@@ -179,7 +188,7 @@ def _reasons(space: Workspace, claimed: Claim, chosen: str | None, seen: Mapping
 
 def take(space: Workspace, wanted: str | None = None) -> None:
     """Claim the next case, or the named one."""
-    with _trouble_kept():
+    with casework.trouble_kept():
         workflow.claim(
             resources.store(),
             space,
@@ -190,9 +199,10 @@ def take(space: Workspace, wanted: str | None = None) -> None:
         )
 
 
-def choose(claimed: Claim, verdict: str) -> None:
+def choose(space: Workspace, claimed: Claim, verdict: str) -> None:
     """Keep the verdict until its reason is chosen."""
-    st.session_state[_verdict_key(claimed)] = verdict
+    st.session_state[casework.verdict_key(claimed)] = verdict
+    casework.keep_draft(space, claimed)
 
 
 def record(space: Workspace, claimed: Claim, number: int, seen: Mapping[str, Any]) -> None:
@@ -203,34 +213,30 @@ def record(space: Workspace, claimed: Claim, number: int, seen: Mapping[str, Any
         return
     now = resources.now_ms()
     opened = st.session_state.get(f"opened-{claimed.instance_id}", now)
-    with _trouble_kept():
-        workflow.decide(
+    with casework.trouble_kept():
+        status = workflow.decide(
             resources.store(),
             space,
             claimed,
             verdict=verdict,
             reason=REASONS[verdict][number - 1],
-            note=st.session_state.get(_note_key(claimed), ""),
+            note=st.session_state.get(casework.note_key(claimed), ""),
             key=f"{claimed.instance_id}-{claimed.fence}-decided-{verdict}",
             model_id=seen["model_id"],
             seconds=(now - opened) / 1_000,
             shown=seen,
+            second=bool(st.session_state.get(casework.second_key(claimed))),
             now_ms=now,
         )
-        for name in (_verdict_key(claimed), _note_key(claimed), f"opened-{claimed.instance_id}"):
-            st.session_state.pop(name, None)
+        if status != "decided":
+            st.session_state["review_news"] = NEWS[status].format(claimed.instance_id)
+        casework.forget(claimed)
         take(space)
-
-
-def put_back(space: Workspace, claimed: Claim) -> None:
-    """Give the case back undecided."""
-    with _trouble_kept():
-        workflow.release(resources.store(), space, claimed, now_ms=resources.now_ms())
 
 
 def take_back(space: Workspace, decided: Decided) -> None:
     """Undo this decision and open its case again, with its verdict and note filled in."""
-    with _trouble_kept():
+    with casework.trouble_kept():
         reopened = workflow.undo(
             resources.store(),
             space,
@@ -244,15 +250,18 @@ def take_back(space: Workspace, decided: Decided) -> None:
                 f"Nothing was undone: {decided.instance_id} is not your newest decision any more."
             )
             return
-        st.session_state[_verdict_key(reopened)] = decided.verdict
-        st.session_state[_note_key(reopened)] = decided.note
+        st.session_state[casework.verdict_key(reopened)] = decided.verdict
+        st.session_state[casework.note_key(reopened)] = decided.note
 
 
 def trouble() -> None:
-    """Show what went wrong with the last action; what was typed is still there."""
+    """Show what went wrong with the last action, or what it led to; what was typed is there."""
     message = st.session_state.pop("review_trouble", "")
     if message:
         st.error(message, icon=":material/error:")
+    news = st.session_state.pop("review_news", "")
+    if news:
+        st.info(news, icon=":material/group:")
 
 
 def last_decision(space: Workspace) -> None:
@@ -299,6 +308,9 @@ def waiting(space: Workspace, queue: pd.DataFrame) -> None:
             "Time": queue["occurred_ms"].map(wording.event_time),
             "Probability": queue["probability"],
             "Queued for": queue["queued_for"],
+            "Waits for": [
+                waits_for(*row) for row in zip(queue["status"], queue["stage"], strict=True)
+            ],
             "Held by": queue["holder"].where(queue["status"] == "claimed", ""),
         }
     )
@@ -310,6 +322,15 @@ def waiting(space: Workspace, queue: pd.DataFrame) -> None:
         alt=f"Cases of {space.title} that wait for a decision, most urgent first",
         column_config={"Probability": st.column_config.NumberColumn(format="%.3f")},
     )
+
+
+def waits_for(status: str, stage: str) -> str:
+    """Say whose turn it is."""
+    if status == "deferred":
+        return "later"
+    return {"first": "anybody", "second": "a second person", "adjudication": "a third person"}[
+        stage
+    ]
 
 
 def log(space: Workspace, rows: pd.DataFrame) -> None:
@@ -382,25 +403,8 @@ def _chosen(space: Workspace, claimed: Claim) -> str | None:
     for verdict in space.verdicts:
         if st.session_state.get(f"verdict-{verdict}"):
             return verdict
-    kept = st.session_state.get(_verdict_key(claimed))
+    kept = st.session_state.get(casework.verdict_key(claimed))
     return str(kept) if kept else None
-
-
-@contextmanager
-def _trouble_kept() -> Iterator[None]:
-    """Keep what went wrong until the page is drawn again; the rest of the block is left out."""
-    try:
-        yield
-    except HitlError as error:
-        st.session_state["review_trouble"] = str(error)
-
-
-def _verdict_key(claimed: Claim) -> str:
-    return f"verdict-of-{claimed.instance_id}"
-
-
-def _note_key(claimed: Claim) -> str:
-    return f"note-of-{claimed.instance_id}"
 
 
 def _minutes(minutes: float) -> str:
