@@ -125,6 +125,20 @@ def evidence(
     }
 
 
+def outside_label(workspace: str) -> dict[str, Any]:
+    """Return a label from elsewhere that every other one outranks."""
+    return {
+        "label_id": f"label-{workspace}",
+        "workspace": workspace,
+        "instance_id": f"{workspace}-1",
+        "source": "rules",
+        "kind": "weak",
+        "is_positive": True,
+        "imported_by": "eve",
+        "imported_ms": NOW,
+    }
+
+
 def put_cases(work: Work, heads: Sequence[Mapping[str, Any]]) -> None:
     """Queue cases as these heads say."""
     for workspace in dict.fromkeys(each["workspace"] for each in heads):
@@ -390,8 +404,16 @@ def taken(
     return found
 
 
+def taken_by(store: Store, person: Person, case: str) -> workflow.Claim:
+    """Claim a case of the cards for somebody with a role."""
+    found = workflow.claim(store, CARDS, person, now_ms=NOW, instance_id=case)
+    assert found is not None
+    return found
+
+
 def _reviews(store: Store, workspace: Workspace) -> None:
     _disagreement(store, workspace)
+    store.append("outside_labels", [outside_label(workspace.name)])
     workflow.keep_draft(
         store, workspace, Person("dee"), f"{workspace.name}-0", {"note": AWKWARD}, now_ms=NOW
     )

@@ -346,7 +346,7 @@ def test_help_names_every_verb_with_its_sentence(run: Run) -> None:
     assert ran.code == 0
     listed = re.findall(r"^    (\w+)\s+[A-Z]", ran.out, re.MULTILINE)
     assert listed == ["seed", "demo", "train", "evaluate", "score", "explain", "replay",
-                      "decisions", "backup", "restore", "sample"]  # fmt: skip
+                      "decisions", "log", "backup", "restore", "sample"]  # fmt: skip
 
 
 # --- text and gaps

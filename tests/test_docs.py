@@ -40,6 +40,7 @@ TABLES_MEAN = {
     "shown_evidence": "What was on the screen when a person decided, word for word.",
     "case_events": "What happened to a case; each hash covers the event and the hash before it.",
     "case_heads": "Where each case stands now; it always equals the fold of the case's events.",
+    "outside_labels": "Labels from elsewhere: late outcomes such as chargebacks, weak guesses.",
     "drafts": "What somebody has typed about a case and not yet submitted.",
     "chain_heads": "The last event of each workspace's chain, and up to which one it was checked.",
     "models": "Every model with its detector, as text.",

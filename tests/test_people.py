@@ -21,6 +21,9 @@ from tests.terminal import ROOT, check_refused
 
 Try = Callable[[Store, Person], Any]
 ROWS = pd.DataFrame({"instance_id": ["case-0"], "verdict": ["fraud"]})
+PREVIEW = pd.DataFrame(
+    {"line": [1], "instance_id": ["case-0"], "is_positive": [True], "effect": ["new"]}
+)
 FRAUD = {"verdict": "fraud", "reason": "matches known fraud", "key": "k", "now_ms": NOW}
 
 
@@ -84,6 +87,10 @@ VERBS: dict[str, Try] = {
     "import_decisions": lambda store, person: workflow.import_decisions(
         store, CARDS, ROWS, now_ms=NOW, person=person
     ),
+    "import_labels": lambda store, person: workflow.import_labels(
+        store, CARDS, PREVIEW, kind="weak", source="rules", person=person, now_ms=NOW
+    ),
+    "log_import": lambda store, person: workflow.log_import(store, [], person=person),
     "retrain": lambda store, person: workflow.retrain(
         store, SimpleNamespace(workspace=CARDS), seed=0, person=person, now_ms=NOW
     ),

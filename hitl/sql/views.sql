@@ -58,19 +58,31 @@ JOIN case_events e ON e.workspace = h.workspace AND e.number = h.number
 WHERE h.status = 'decided';
 COMMENT ON VIEW decisions IS 'What people decided, as it stands now: one row per decided case.';
 
+CREATE VIEW label_grades AS
+SELECT DISTINCT ON (instance_id) workspace, instance_id, is_positive, source,
+    cast(grade AS BIGINT) AS grade, known_ms
+FROM (
+    SELECT workspace, instance_id, is_positive, source, 1 AS grade, arrived_ms AS known_ms
+    FROM outcomes
+    UNION ALL
+    SELECT workspace, instance_id, is_positive, source,
+        CASE kind WHEN 'outcome' THEN 1 ELSE 4 END AS grade, imported_ms AS known_ms
+    FROM outside_labels
+    UNION ALL
+    SELECT workspace, instance_id, is_positive, source,
+        CASE source WHEN 'adjudicator' THEN 2 ELSE 3 END AS grade, happened_ms AS known_ms
+    FROM decisions
+    WHERE is_positive IS NOT NULL
+) said
+ORDER BY instance_id, grade, known_ms DESC, source;
+COMMENT ON VIEW label_grades IS 'What stands for each case: outcome (1), adjudicated (2), decided (3), weak (4); the latest of equals.';
+
 CREATE VIEW labels AS
-SELECT
-    coalesce(o.workspace, d.workspace) AS workspace,
-    coalesce(o.instance_id, d.instance_id) AS instance_id,
-    CASE
-        WHEN o.instance_id IS NOT NULL THEN o.is_positive
-        ELSE d.is_positive
-    END AS is_positive,
-    CASE WHEN o.instance_id IS NOT NULL THEN o.source ELSE d.source END AS source,
-    d.instance_id IS NOT NULL AS is_reviewed
-FROM outcomes o
-FULL JOIN (SELECT * FROM decisions WHERE is_positive IS NOT NULL) d ON d.instance_id = o.instance_id;
-COMMENT ON VIEW labels IS 'What training uses: the outcome where it arrived, else the decision unless unsure.';
+SELECT g.workspace, g.instance_id, g.is_positive, g.source, d.instance_id IS NOT NULL AS is_reviewed
+FROM label_grades g
+LEFT JOIN (SELECT instance_id FROM decisions WHERE is_positive IS NOT NULL) d
+    ON d.instance_id = g.instance_id;
+COMMENT ON VIEW labels IS 'What training uses: outcome, else adjudicated, else decided unless unsure, else weak.';
 
 CREATE VIEW labelled_instances AS
 SELECT l.workspace, l.instance_id, l.is_positive, l.source, l.is_reviewed,

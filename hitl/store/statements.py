@@ -92,6 +92,11 @@ STATEMENTS: dict[str, str] = {
     "chain_part": (
         f"SELECT {EVENT} FROM case_events WHERE workspace = $1 AND number > $2 ORDER BY number"  # noqa: S608  as above
     ),
+    "log_part": (
+        f"SELECT {', '.join(f'e.{name}' for name in (*FIELDS, 'hash'))}, s.shown "  # noqa: S608  as above
+        "FROM case_events e LEFT JOIN shown_evidence s ON s.event_id = e.event_id "
+        "WHERE e.workspace = $1 ORDER BY e.number"
+    ),
     "chain_breaks": (
         "SELECT count(*), min(place) FROM (SELECT number, previous_hash, "
         "row_number() OVER (ORDER BY number) AS place, "

@@ -61,8 +61,11 @@ def draw() -> None:
         resources.materials(workspace().name)
         every = resources.settings()["tick_seconds"] * 2 if is_live() else None
         is_lasting = resources.is_lasting()
+        log = resources.checked(workspace().name)
     with strip_place.container():
         st.fragment(_strip, run_every=every)()
+    if not log.valid:
+        st.error(log.sentence, icon=":material/error:")
     if not is_lasting:
         st.warning(
             "This disk does not last: decisions are lost when the machine restarts. Download a "

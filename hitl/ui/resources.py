@@ -62,6 +62,12 @@ def materials(name: str) -> workflow.Materials:
 
 
 @st.cache_resource(show_spinner=False)
+def checked(name: str) -> workflow.Verified:
+    """Check a workspace's log once, when it is first opened in this process."""
+    return workflow.verify(store(), name, whole=False)
+
+
+@st.cache_resource(show_spinner=False)
 def player(name: str) -> Player:
     """Give the one player of a workspace's stream."""
     share = settings()["audit_share"]

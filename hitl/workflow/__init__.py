@@ -15,6 +15,8 @@ from hitl.workflow.explaining import (
     replay_stored,
     seen,
 )
+from hitl.workflow.labelling import import_labels, preview_labels
+from hitl.workflow.logs import Verified, log_export, log_import, verify
 from hitl.workflow.materials import Materials, materials
 from hitl.workflow.opinions import evidence_for, first_opinion, history, is_revealed
 from hitl.workflow.passing import comment, defer, escalate
@@ -43,6 +45,7 @@ __all__ = [
     "Person",
     "Replayed",
     "Stored",
+    "Verified",
     "alike_cases",
     "case",
     "champion",
@@ -64,17 +67,21 @@ __all__ = [
     "held",
     "history",
     "import_decisions",
+    "import_labels",
     "ingest",
     "is_revealed",
     "keep_draft",
     "labelled_rows",
     "lights",
+    "log_export",
+    "log_import",
     "make",
     "materials",
     "newest",
     "past",
     "play_story",
     "predict",
+    "preview_labels",
     "promote",
     "recipe",
     "release",
@@ -89,4 +96,5 @@ __all__ = [
     "stored",
     "tape",
     "undo",
+    "verify",
 ]

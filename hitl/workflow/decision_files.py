@@ -61,7 +61,7 @@ def _guarded(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
-def _unguarded(text: str) -> str:
+def unguarded(text: str) -> str:
     """Take one apostrophe off where `_guarded` would have put it."""
     return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
@@ -134,7 +134,7 @@ def _stands(record: Mapping[str, Any], now: Mapping[Any, Any] | None) -> bool:
 def _imported(workspace: Workspace, row: Mapping[Any, Any], person: Person) -> dict[str, Any]:
     def text(name: str, default: str = "") -> str:
         value = row.get(name)
-        return default if pd.isna(value) else tidied(_unguarded(str(value))) or default
+        return default if pd.isna(value) else tidied(unguarded(str(value))) or default
 
     instance_id, verdict = text("instance_id"), text("verdict")
     if verdict not in workspace.verdicts:

@@ -179,10 +179,26 @@ def noted(
     before: Head, kind: str, person: Person, *, now_ms: int, event_id: str, **fields: Any
 ) -> dict[str, Any]:
     """Make an event that leaves the case where it stands, such as a comment."""
+    return noted_at(
+        before.instance_id, before.fence, kind, person, now_ms=now_ms, event_id=event_id, **fields
+    )
+
+
+def noted_at(
+    instance_id: str,
+    fence: int,
+    kind: str,
+    person: Person,
+    *,
+    now_ms: int,
+    event_id: str,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Make an event as `noted` does, of a case of which only the fence is known."""
     return {
         "event_id": event_id,
-        "instance_id": before.instance_id,
-        "fence": before.fence,
+        "instance_id": instance_id,
+        "fence": fence,
         "kind": kind,
         "reviewer": person.name,
         "role": person.role,

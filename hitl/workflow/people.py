@@ -23,6 +23,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "undo": _WHO_DECIDES,
     "adjudicate": _SENIORS,
     "import_decisions": _SENIORS,
+    "import_labels": _SENIORS,
+    "log_import": _ADMINS,
     "retrain": _SENIORS,
     "promote": _SENIORS,
     "roll_back": _SENIORS,

@@ -15,11 +15,12 @@ from hitl.errors import (
     StaleChallengerError,
 )
 from hitl.store import Store, Work
-from hitl.workflow import people
+from hitl.workflow import journal, people
 from hitl.workflow.catalogue import Stored, add_model, champion, stored
 from hitl.workflow.materials import Materials
 from hitl.workflow.people import Person
 from hitl.workflow.streaming import fit_detector
+from hitl.workspaces import Workspace
 
 COPIES = (20, 200)
 """How often a reviewed case is copied: more often where the first leaves one unrepaired."""
@@ -84,9 +85,31 @@ def retrain(
         if work.view("training_labels", model_id=model_id, limit=1).empty:
             used = labels[["instance_id", "is_positive", "source"]]
             work.append("training_labels", used.assign(model_id=model_id, workspace=space.name))
+            _note_use(work, space, reviewed["instance_id"].tolist(), model_id, person, now_ms)
         return model_id
 
     return store.write(keep)
+
+
+def _note_use(
+    work: Work,
+    space: Workspace,
+    cases: list[str],
+    model_id: str,
+    person: Person,
+    now_ms: int,
+) -> None:
+    """Write into the history of each reviewed case that a model was trained on its label."""
+    heads = work.view("case_heads", workspace=space.name).set_index("instance_id")["fence"]
+    events = [
+        journal.noted_at(
+            case, int(heads[case]), "label used", person, now_ms=now_ms,
+            event_id=f"{case}-used-{model_id}", model_id=model_id,
+        )
+        for case in cases
+        if case in heads.index
+    ]  # fmt: skip
+    journal.record(work, space.name, events)
 
 
 def _learn(

@@ -42,6 +42,17 @@ def test_a_disk_that_does_not_last_is_said_on_every_page(open_page, monkeypatch)
     assert "does not last" in open_page("review").warning[0].value
 
 
+def test_a_queue_that_was_changed_past_the_app_is_said_on_every_page(home, open_page) -> None:
+    home.materials("story")
+    for change, is_said in (("+ 1", True), ("- 1", False)):
+        with home.store._engine.transaction() as work:
+            work.rows(f"UPDATE case_heads SET fence = fence {change} WHERE workspace = 'story'")
+        resources.checked.clear()
+        for page in ("review", "retrain"):
+            said = "The queue does not follow from its events" in words(open_page(page))
+            assert said is is_said
+
+
 def test_a_wrong_setting_is_named_on_the_page(home, open_page, monkeypatch) -> None:
     monkeypatch.setenv("HITL_THREADS", "many")
     resources.settings.clear()

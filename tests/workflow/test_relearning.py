@@ -261,6 +261,18 @@ def test_the_labels_a_challenger_was_trained_on_are_kept_with_it(
     assert workflow.stored(mixed, model_id).model.card["reviewed_rows"] == 2
 
 
+def test_each_reviewed_case_knows_which_model_learned_from_it(
+    learned_store: Store, story: Materials
+) -> None:
+    used = learned_store.view("case_events", workspace="story", kind="label used")
+    decided = learned_store.view("decisions", workspace="story")
+    trained = learned_store.view("training_labels", workspace="story")
+    assert sorted(used["instance_id"]) == sorted(decided["instance_id"])
+    assert set(used["model_id"]) == set(trained["model_id"])
+    assert set(used["reviewer"]) == {"mina"}
+    assert workflow.verify(learned_store, "story").valid
+
+
 def test_a_case_that_few_copies_leave_unrepaired_is_copied_more_often(
     store: Store, story: Materials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
