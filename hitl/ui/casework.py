@@ -10,8 +10,8 @@ import streamlit as st
 from hitl import workflow
 from hitl.errors import HitlError
 from hitl.explain import escape_markdown
-from hitl.ui import resources, wording
-from hitl.workflow import Claim
+from hitl.ui import resources
+from hitl.workflow import Claim, times
 from hitl.workspaces import Workspace
 
 MS_PER_HOUR = 3_600_000
@@ -134,7 +134,7 @@ def ways_on(space: Workspace, claimed: Claim) -> None:
             args=(space, claimed),
             help="Give the case back to the queue undecided.",
         )
-        st.caption(f"Yours until {wording.wall_time(claimed.lease_until_ms)[11:16]} UTC")
+        st.caption(f"Yours until {times.wall_time(claimed.lease_until_ms)[11:16]} UTC")
 
 
 def put_back(space: Workspace, claimed: Claim) -> None:
@@ -220,7 +220,7 @@ def history_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Write events for people."""
     return pd.DataFrame(
         {
-            "When": rows["happened_ms"].map(wording.wall_time),
+            "When": rows["happened_ms"].map(times.wall_time),
             "What": rows["kind"],
             "Who": rows["reviewer"],
             "Verdict": rows["verdict"],

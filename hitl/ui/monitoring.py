@@ -1,4 +1,4 @@
-"""Monitor: player, stacked charts, alerts at a threshold, drift, leanings, table and lights."""
+"""Monitor: player, stacked charts, alerts at a threshold, drift, leanings and table."""
 
 import copy
 import json
@@ -12,8 +12,9 @@ import streamlit as st
 
 from hitl import drift, evaluation, explain, models, workflow
 from hitl.charts import streams
-from hitl.ui import frame, picking, resources, wording
+from hitl.ui import clock, frame, picking, resources, wording
 from hitl.ui.player import SPEEDS, Player
+from hitl.workflow import times
 from hitl.workspaces import Workspace
 
 WINDOW_ROWS = 200
@@ -22,12 +23,6 @@ ALL_ROWS = 5_000
 TOP_FEATURES = 8
 CHANCE = 0.01
 """A gap that chance alone makes less often than this is called more than chance."""
-
-LIGHT_BADGES = {
-    True: ":green-badge[:material/check_circle: holds]",
-    False: ":red-badge[:material/cancel: fails]",
-    None: ":gray-badge[:material/hourglass_empty: nothing yet]",
-}
 
 
 # Player
@@ -94,9 +89,9 @@ def is_cold() -> bool:
 
 def _live(space: Workspace, was_live: bool, was_cold: bool) -> None:
     rows = window(space)
-    clock(rows, space)
+    clock.draw(rows, space)
     if space.name == "story":
-        lights(space)
+        clock.lights(space)
     if rows.empty:
         _nothing_yet(space)
     else:
@@ -168,47 +163,6 @@ def _champion_of(space: Workspace) -> workflow.Stored:
     return _champion(space.name, str(model_id))
 
 
-# Clock and lights
-
-
-def clock(rows: pd.DataFrame, space: Workspace) -> None:
-    """Draw the event clock and how long ago the newest row was scored."""
-    with st.container(horizontal=True, vertical_alignment="center", key="clock"):
-        if rows.empty:
-            st.markdown("Event time **not started**", width="content")
-            return
-        newest, total = rows.iloc[-1], len(resources.materials(space.name).stream)
-        age = max(0.0, (resources.now_ms() - newest["scored_ms"]) / 1_000)
-        playing = resources.player(space.name).is_playing
-        badge = (
-            ":green-badge[:material/play_arrow: playing]"
-            if playing
-            else ":gray-badge[:material/pause: paused]"
-        )
-        st.markdown(f"Event time **{wording.event_time(newest['occurred_ms'])}**", width="content")
-        st.markdown(f"newest row scored {ago(age)} ago", width="content")
-        st.markdown(f"row {int(newest['step']) + 1:,} of {total:,}", width="content")
-        st.markdown(f"run {int(newest['run'])}", width="content")
-        st.markdown(badge, width="content")
-
-
-def ago(seconds: float) -> str:
-    """Write how long ago something was, in the largest unit that fits."""
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
-
-
-def lights(space: Workspace) -> None:
-    """Draw the story's three checks with their figures."""
-    found = workflow.lights(resources.store(), resources.materials(space.name))
-    for place, light in zip(st.columns(len(found)), found, strict=True):
-        with place.container(border=True):
-            st.markdown(f"{LIGHT_BADGES[light.holds]} **{light.title}**")
-            st.caption(light.sentence)
-
-
 # Charts
 
 
@@ -254,7 +208,7 @@ def stream_rows(rows: pd.DataFrame, upper: str, lower: str, space: Workspace) ->
             "truth": picking.shown_truths(rows, space),
             "state": rows["state"],
             "case": rows["instance_id"],
-            "clock": [wording.event_time(ms) for ms in rows["occurred_ms"]],
+            "clock": [times.event_time(ms) for ms in rows["occurred_ms"]],
             "decision": rows["verdict"].fillna("–"),
             "origin": rows["origin"].replace("real", "recorded"),
         }

@@ -9,6 +9,7 @@ import streamlit as st
 
 from hitl.charts.streams import HIDDEN, NOT_KNOWN
 from hitl.ui import resources, wording
+from hitl.workflow import times
 from hitl.workspaces import Workspace
 
 LATEST_ROWS = 50
@@ -98,7 +99,7 @@ def case_table(rows: pd.DataFrame, space: Workspace) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "case": rows["instance_id"],
-            "time": [wording.event_time(ms) for ms in rows["occurred_ms"]],
+            "time": [times.event_time(ms) for ms in rows["occurred_ms"]],
             "state": [[state] for state in rows["state"]],
             "probability": rows["probability"],
             "novelty": rows["novelty"] / rows["novelty_limit"],

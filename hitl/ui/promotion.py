@@ -8,6 +8,7 @@ import streamlit as st
 from hitl import workflow
 from hitl.ui import frame, resources, wording
 from hitl.ui.relearning import is_recommended, records
+from hitl.workflow import times
 from hitl.workspaces import Workspace
 
 NEVER = "not promoted"
@@ -102,7 +103,7 @@ def _line(row: dict[str, Any]) -> dict[str, str]:
     if row["is_champion"] is True:
         standing = f"**:material/star: champion** ({standing})"
     return {
-        "When": wording.wall_time(_moment(row)),
+        "When": times.wall_time(_moment(row)),
         "Model": f"`{row['model_id']}`",
         "Standing": standing,
         "By": row["promoted_by"] if is_promoted else row["trained_by"],

@@ -9,7 +9,8 @@ import streamlit as st
 from hitl import dossier, workflow
 from hitl.explain import escape_markdown, neighbour_sentence
 from hitl.store import Store
-from hitl.ui import resources, wording
+from hitl.ui import resources
+from hitl.workflow import times
 from hitl.workspaces import Workspace
 
 DECIDED = ("decided", "imported")
@@ -239,7 +240,7 @@ def decision_sentence(decision: Mapping[str, Any]) -> str:
     note = escape_markdown(str(decision.get("note") or ""))
     standing = "" if decision.get("is_current") else " · :gray-badge[taken back or replaced]"
     return (
-        f"**{verdict}** by {who}, {wording.wall_time(decision['happened_ms'])} · {reason}"
+        f"**{verdict}** by {who}, {times.wall_time(decision['happened_ms'])} · {reason}"
         f"{f' · “{note}”' if note else ''}{sight}{standing}"
     )
 

@@ -13,6 +13,7 @@ from hitl.charts.streams import HIDDEN, NOT_KNOWN
 from hitl.explain import RESIDUAL_LIMIT, escape_markdown, money
 from hitl.ui import drawing, resources, wording
 from hitl.ui.picking import is_waiting, shown_truth
+from hitl.workflow import times
 from hitl.workspaces import Workspace
 
 NAME_PIXELS = 380
@@ -57,7 +58,7 @@ def header(case: Mapping[str, Any], evidence: Mapping[str, Any], space: Workspac
     amount = case["features"].get(space.amount_column)
     if amount is not None:
         parts.append(f"**{escape_markdown(money(float(amount), space.currency))}**")
-    parts.append(wording.event_time(case["occurred_ms"]))
+    parts.append(times.event_time(case["occurred_ms"]))
     parts += companions(case["features"], space)
     parts.append(wording.state_badge(evidence["state"]))
     if case["origin"] == "constructed":

@@ -13,7 +13,7 @@ from hitl.charts import comparison
 from hitl.explain import text
 from hitl.ui import frame, resources, wording
 from hitl.ui.jobs import Job, Progress
-from hitl.workflow import Person
+from hitl.workflow import Person, times
 from hitl.workspaces import Workspace
 
 SCALES = {"share": 100, "count": 1, "number": 1}
@@ -210,7 +210,7 @@ def headline(found: dict[str, Any]) -> None:
             icon=":material/check_circle:",
         )
     st.caption(
-        f"Compared {wording.wall_time(found['compared_ms'])} on {found['test_rows']:,} locked test "
+        f"Compared {times.wall_time(found['compared_ms'])} on {found['test_rows']:,} locked test "
         f"payments, {found['test_positives']:,} of them fraud, that neither model was trained on."
     )
 
@@ -431,7 +431,7 @@ def _cases(rows: pd.DataFrame, space: Workspace) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Case": rows["instance_id"],
-            "Time": rows["occurred_ms"].map(wording.event_time),
+            "Time": rows["occurred_ms"].map(times.event_time),
             **_amounts(rows, space),
             "Change": rows["change"],
             "Outcome": rows["outcome"].map({True: space.positive, False: space.negative}),

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from hitl import workflow
-from hitl.ui import casework, frame, reasons, resources, similar, wording
-from hitl.workflow import Claim, Decided, Person, newest
+from hitl.ui import casework, frame, reasons, resources, similar
+from hitl.workflow import Claim, Decided, Person, newest, times
 from hitl.workflow.decision_files import EXPORTED, guarded
 from hitl.workspaces import REASONS, Workspace
 
@@ -305,7 +305,7 @@ def waiting(space: Workspace, queue: pd.DataFrame) -> None:
     table = pd.DataFrame(
         {
             "Case": queue["instance_id"],
-            "Time": queue["occurred_ms"].map(wording.event_time),
+            "Time": queue["occurred_ms"].map(times.event_time),
             "Probability": queue["probability"],
             "Queued for": queue["queued_for"],
             "Waits for": [
@@ -341,7 +341,7 @@ def log(space: Workspace, rows: pd.DataFrame) -> None:
     kept = _filtered(space, rows)
     table = pd.DataFrame(
         {
-            "When": kept["happened_ms"].map(wording.wall_time),
+            "When": kept["happened_ms"].map(times.wall_time),
             "Case": kept["instance_id"],
             "What": kept["kind"],
             "Verdict": kept["verdict"],

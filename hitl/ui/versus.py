@@ -10,6 +10,7 @@ from hitl import workflow
 from hitl.charts import reasons as charts
 from hitl.explain import Difference, differences, escape_markdown
 from hitl.ui import grounds, resources, wording
+from hitl.workflow import times
 from hitl.workspaces import Workspace
 
 SHOWN = 12
@@ -70,7 +71,7 @@ def model_words(row: Mapping[Any, Any]) -> str:
     if standing == "not in use" and row["number"] == row["number"]:
         standing = "in use earlier"
     how = METHODS.get(str(row["method"]), str(row["method"]))
-    return f"{row['model_id']} · {standing} · {how} {wording.wall_time(row['trained_ms'])}"
+    return f"{row['model_id']} · {standing} · {how} {times.wall_time(row['trained_ms'])}"
 
 
 def in_order(

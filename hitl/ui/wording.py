@@ -5,8 +5,7 @@ from typing import Any
 
 from hitl.explain import text
 from hitl.store import Store
-from hitl.workflow.times import event_time as event_time
-from hitl.workflow.times import wall_time as wall_time
+from hitl.workflow import times
 
 STATES: dict[str, tuple[str, str]] = {
     "normal": (":material/check_circle:", "green"),
@@ -56,7 +55,7 @@ def rolled_back(store: Store, workspace: str, model_id: str) -> str:
         return ""
     row = found.iloc[0]
     who, why = escaped(str(row["promoted_by"])), escaped(str(row["reason"]))
-    return f"rolled back {wall_time(row['promoted_ms'])} by {who}: {why}"
+    return f"rolled back {times.wall_time(row['promoted_ms'])} by {who}: {why}"
 
 
 def loop_counts(store: Store, workspace: str) -> dict[str, Any]:

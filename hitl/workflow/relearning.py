@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -200,7 +200,7 @@ def compare(
     checks = _gates(store, materials, old, new, metrics, seed)
     body = {
         "champion_id": old.model_id,
-        "challenger_id": challenger_id,
+        "challenger_id": new.model_id,
         "metrics": json.loads(metrics.to_json(orient="records")),
         "calibration": dict(zip(("champion", "challenger"), calibration, strict=True)),
         "changed": json.loads(changed.to_json(orient="records")),
@@ -209,18 +209,20 @@ def compare(
         "test_rows": len(test),
         "test_positives": int(truth.sum()),
     }
-    record = {
+    store.append("comparisons", [_comparison(space.name, body, now_ms)])
+    progress(1.0, "Compared")
+    return body
+
+
+def _comparison(workspace: str, body: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """Lay out a comparison as it is kept."""
+    return {
         "comparison_id": f"c-{uuid.uuid4().hex[:12]}",
-        "workspace": space.name,
-        "champion_id": old.model_id,
-        "challenger_id": challenger_id,
-        "is_passed": body["is_passed"],
+        "workspace": workspace,
+        **{name: body[name] for name in ("champion_id", "challenger_id", "is_passed")},
         "body": json.dumps(body),
         "compared_ms": now_ms,
     }
-    store.append("comparisons", [record])
-    progress(1.0, "Compared")
-    return body
 
 
 def promote(

@@ -81,6 +81,18 @@ def test_a_decision_takes_the_draft_along(opened) -> None:
     assert workflow.draft(resources.store(), STORY, Person("Mina"), case) is None
 
 
+def test_a_note_sent_with_the_deciding_click_is_decided_and_leaves_no_draft(opened) -> None:
+    page = opened("Eve")
+    case = in_hand("Eve").instance_id
+    page.button(key="verdict-fraud").click().run()
+    page.text_area(key=f"note-of-{case}").set_value("typed and clicked")
+    page.button(key="reason-1").click().run()
+    assert not page.exception
+    decision = resources.store().view("decisions", workspace="story", instance_id=case)
+    assert decision["note"].tolist() == ["typed and clicked"]
+    assert resources.store().view("drafts", workspace="story", instance_id=case).empty
+
+
 # Another look
 
 

@@ -9,7 +9,8 @@ import pytest
 from hitl.charts.streams import HIDDEN
 from hitl.drift import KS
 from hitl.errors import StoreError
-from hitl.ui import monitoring, resources, wording
+from hitl.ui import clock, monitoring, resources
+from hitl.workflow import times
 from hitl.workspaces import CARDS, STORY
 from tests.pages.conftest import NOW, ROOT, words
 
@@ -218,7 +219,7 @@ def test_shares_beyond_the_top_are_summed():
     ("seconds", "said"), [(0.4, "0 s"), (59, "59 s"), (61, "1 min"), (7_300, "2 hours")]
 )
 def test_ages_are_written_in_the_unit_that_fits(seconds, said):
-    assert monitoring.ago(seconds) == said
+    assert clock.ago(seconds) == said
 
 
 def test_speeds_are_words():
@@ -227,7 +228,7 @@ def test_speeds_are_words():
 
 
 def test_an_event_before_the_first_day_has_no_clock():
-    assert wording.event_time(NOW - 10**12) == "before day 1"
+    assert times.event_time(NOW - 10**12) == "before day 1"
 
 
 FIRST_PAGE = """

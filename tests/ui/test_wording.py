@@ -9,6 +9,7 @@ from hitl import workflow
 from hitl.novelty import STATES as DETECTED
 from hitl.store import Store
 from hitl.ui import wording
+from hitl.workflow import times
 from hitl.workflow.materials import FIRST_DAY_MS
 from hitl.workspaces import CARDS
 
@@ -42,8 +43,8 @@ def test_shares_are_percentages() -> None:
 
 
 def test_moments_of_the_stream_have_a_day_and_no_date() -> None:
-    assert wording.event_time(FIRST_DAY_MS + 1_000 * (86_400 + 3_661)) == "day 2 01:01:01"
-    assert wording.wall_time(0) == "1970-01-01 00:00:00 UTC"
+    assert times.event_time(FIRST_DAY_MS + 1_000 * (86_400 + 3_661)) == "day 2 01:01:01"
+    assert times.wall_time(0) == "1970-01-01 00:00:00 UTC"
 
 
 def test_every_state_has_a_word_an_icon_and_a_colour_of_its_own() -> None:
