@@ -5,6 +5,7 @@ import streamlit as st
 from hitl.ui import frame
 
 st.set_page_config(page_title="Second Look", page_icon=frame.ICON, layout="wide")
-page = st.navigation(frame.pages(), position="top")
-frame.draw()
+pages = frame.pages()
+page = st.navigation(list(pages.values()), position="top")
+frame.draw(pages)
 page.run()

@@ -461,6 +461,23 @@ def test_others_see_nothing_before_the_end_of_a_transaction(store) -> None:
     assert len(store.view("explanations")) == 1
 
 
+def test_every_kept_transaction_is_counted_and_no_other(store) -> None:
+    before = store.writes
+    store.append("explanations", [evidence("a")])
+    with pytest.raises(ConflictError):
+        store.append("explanations", [evidence("a")])
+    store.view("explanations")
+    threads = [
+        threading.Thread(target=store.append, args=("explanations", [evidence(f"t{i}")]))
+        for i in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.writes - before == 9
+
+
 def test_a_conflict_is_tried_again_and_then_told(store) -> None:
     store.append("explanations", [evidence("a")])
     tries = []

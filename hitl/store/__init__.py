@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -122,6 +123,9 @@ class Store:
         self.url = url
         self._engine = engine_for(url, memory_limit=memory_limit, threads=threads)
         self.kind = self._engine.kind
+        self.writes = 0
+        """Transactions this object has committed; on DuckDB nobody else writes the file."""
+        self._counting = threading.Lock()
         try:
             self._migrate()
         except BaseException:
@@ -145,6 +149,8 @@ class Store:
         """Open a transaction: everything in it is kept, or nothing is."""
         with self._engine.transaction() as inner:
             yield Work(inner, self._engine.locked)
+        with self._counting:
+            self.writes += 1
 
     def write(self, verb: Callable[[Work], Result]) -> Result:
         """Run a verb in a transaction, again if somebody wrote at the same moment."""

@@ -32,5 +32,13 @@ def _spec(stamp: tuple[str, ...], _make: Callable[[], alt.TopLevelMixin]) -> dic
     del stamp
     with alt.theme.enable("none"):  # Streamlit's theme is laid over it in the browser
         spec = dict(_make().to_dict())
-    tables = {name: pa.Table.from_pylist(rows) for name, rows in spec.get("datasets", {}).items()}
+    tables = {name: _arrow(rows) for name, rows in spec.get("datasets", {}).items()}
     return {**spec, "datasets": tables}
+
+
+def _arrow(rows: list[dict[str, Any]]) -> bytes:
+    """Write rows as they are sent to the browser."""
+    table, out = pa.Table.from_pylist(rows), pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(out.getvalue())

@@ -1,19 +1,23 @@
 """What every page shows: navigation, the loop strip, workspace and person, errors."""
 
+import base64
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from hitl.errors import HitlError
 from hitl.ui import remembered, resources, wording
 from hitl.workflow import Person
 from hitl.workspaces import WORKSPACES, Workspace
 
-ICON = str(Path(__file__).with_name("icon.png"))
+ICON = "data:image/png;base64," + base64.b64encode(
+    Path(__file__).with_name("icon.png").read_bytes()
+).decode("ascii")
 """Kept beside the code: a Material icon would be fetched from a foreign host."""
 
 PAGES = (
@@ -26,23 +30,23 @@ PAGES = (
 )
 
 
-def pages() -> list[Any]:
-    """List the pages in the order of the navigation."""
-    return [
-        st.Page(path, title=title, help=help_text, default=title == "Monitor")
+def pages() -> dict[str, StreamlitPage]:
+    """Give the pages by their paths, in the order of the navigation."""
+    return {
+        path: st.Page(path, title=title, help=help_text, default=title == "Monitor")
         for path, title, help_text in PAGES
-    ]
+    }
 
 
 def require() -> None:
     """Bring a page that was opened without its frame back into it."""
     if not st.session_state.pop("_framed", False):
-        st.navigation(pages(), position="top")
+        st.navigation(list(pages().values()), position="top")
         st.rerun()
 
 
-def draw() -> None:
-    """Draw what stands above every page."""
+def draw(known: Mapping[str, StreamlitPage]) -> None:
+    """Draw what stands above every page, with links to the known ones."""
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         with st.container(width="stretch"):
             strip_place = st.empty()
@@ -63,7 +67,7 @@ def draw() -> None:
         is_lasting = resources.is_lasting()
         log = resources.checked(workspace().name)
     with strip_place.container():
-        st.fragment(_strip, run_every=every)()
+        st.fragment(_strip, run_every=every)(known)
     if not log.valid:
         st.error(log.sentence, icon=":material/error:")
     if not is_lasting:
@@ -146,15 +150,19 @@ def _guest() -> str:
     return str(st.session_state.setdefault("guest", f"Guest {uuid.uuid4().hex[:4]}"))
 
 
-def _strip() -> None:
+def _strip(known: Mapping[str, StreamlitPage]) -> None:
     space = workspace()
     found = st.session_state["_state"] = resources.state(space.name)
     counts = _loop_counts(space.name, found)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="strip"):
         for i, (page, label, help_text) in enumerate(wording.loop_links(counts)):
-            if i:
-                st.markdown(":material/arrow_forward:", width="content")
-            st.page_link(page, label=label, help=help_text, query_params={"workspace": space.name})
+            st.page_link(
+                known[page],
+                label=label,
+                icon=":material/arrow_forward:" if i else None,
+                help=help_text,
+                query_params={"workspace": space.name},
+            )
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

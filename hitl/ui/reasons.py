@@ -29,8 +29,7 @@ def gather(
     Both are kept in memory as long as nothing is added to the workspace.
     """
     case = _case(space.name, case_id, state[:4], space)
-    with st.spinner("Gathering the evidence …", show_time=False):
-        evidence = _evidence(space.name, case_id, case["model_id"], space)
+    evidence = _evidence(space.name, case_id, case["model_id"], space)
     resources.settle("explanations")
     return case, evidence
 
@@ -41,7 +40,7 @@ def _case(name: str, case_id: str, state: tuple[int, ...], _space: Workspace) ->
     return workflow.case(resources.store(), _space, case_id)
 
 
-@st.cache_data(show_spinner=False, max_entries=128, ttl=KEPT_SECONDS)
+@st.cache_data(show_spinner="Gathering the evidence …", max_entries=128, ttl=KEPT_SECONDS)
 def _evidence(name: str, case_id: str, model_id: str, _space: Workspace) -> dict[str, Any]:
     del name
     return workflow.explain(

@@ -107,7 +107,18 @@ class State(NamedTuple):
 
 
 def state(name: str) -> State:
-    """Count the facts of a workspace."""
+    """Count the facts of a workspace, anew when something was written."""
+    here = store()
+    return _state(name, here.writes) if here.kind == "duckdb" else _counted(name)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _state(name: str, writes: int) -> State:
+    del writes
+    return _counted(name)
+
+
+def _counted(name: str) -> State:
     return State(*store().rows("workspace_state", name)[0])
 
 

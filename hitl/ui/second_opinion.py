@@ -141,8 +141,7 @@ def strip(found: Surrogate) -> None:
 
 def making(evidence: Mapping[str, Any], name: str, found: Surrogate) -> None:
     """Draw the five steps with the rows that were really used, and the formula filled in."""
-    with st.spinner("Drawing the same rows again …", show_time=False):
-        made, sizes, widths = _made(evidence["key"], METHODS[name], evidence)
+    made, sizes, widths = _made(evidence["key"], METHODS[name], evidence)
     top = heaviest(found)
     st.markdown(
         f"**1. The case.** Seed {made.seed}. For the line, a feature is either as in the case or "
@@ -242,7 +241,7 @@ def filled(made: explain.Making) -> str:
     )
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
+@st.cache_data(show_spinner="Drawing the same rows again …", max_entries=64)
 def _made(
     key: str, method: str, _evidence: Mapping[str, Any]
 ) -> tuple[explain.Making, pd.DataFrame, pd.DataFrame]:

@@ -1,5 +1,7 @@
 """What stands above every page."""
 
+import base64
+
 import pytest
 
 from hitl.ui import frame, resources
@@ -51,6 +53,34 @@ def test_a_queue_that_was_changed_past_the_app_is_said_on_every_page(home, open_
         for page in ("review", "retrain"):
             said = "The queue does not follow from its events" in words(open_page(page))
             assert said is is_said
+
+
+def test_facts_are_counted_anew_when_something_was_written(home, monkeypatch) -> None:
+    home.materials("story")
+    before, asked = resources.state("story"), []
+    real = home.store.rows
+    monkeypatch.setattr(home.store, "rows", lambda *what: asked.append(what[0]) or real(*what))
+    assert resources.state("story") == before
+    assert asked == []
+    played = home.play("story", 3)
+    assert resources.state("story").predictions == before.predictions + played.rows
+    assert "workspace_state" in asked
+
+
+def test_on_a_server_others_may_have_written_so_facts_are_always_counted(home, monkeypatch) -> None:
+    home.materials("story")
+    before = resources.state("story")
+    home.store.kind = "postgres"
+    monkeypatch.setattr(resources, "_counted", lambda name: (name, "counted"))
+    try:
+        assert resources.state("story") == ("story", "counted")
+    finally:
+        home.store.kind = "duckdb"
+    assert resources.state("story") == before
+
+
+def test_the_icon_comes_with_the_page() -> None:
+    assert base64.b64decode(frame.ICON.split(",")[1]).startswith(b"\x89PNG")
 
 
 def test_a_wrong_setting_is_named_on_the_page(home, open_page, monkeypatch) -> None:

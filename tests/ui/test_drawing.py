@@ -2,6 +2,7 @@
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa
 import pytest
 import streamlit as st
 
@@ -29,7 +30,8 @@ def test_a_chart_is_made_once_for_each_stamp(sent):
         drawing.kept_chart(make, stamp=(stamp,), key="chart", name="A chart.")
     assert len(made) == 2
     assert sent[0]["mark"] == sent[1]["mark"] == {"type": "bar"}
-    (table,) = sent[1]["datasets"].values()
+    (written,) = sent[1]["datasets"].values()
+    table = pa.ipc.open_stream(written).read_all()
     assert table.to_pylist() == [{"x": 1.0, "y": "a"}, {"x": 2.0, "y": None}]
 
 
