@@ -10,6 +10,7 @@ from hitl.workspaces import CARD_FEATURES
 
 BEYOND = "{name} is {value}, {place} (typically {range})"
 USUAL = "{name} is {value}, within the usual range: {place} (typically {range})"
+LEANING = "{name} is {value}, {place}, though within the usual range (typically {range})"
 BARE = "{name} is {value}"
 MISSING = "{name} is missing"
 KNOWN = "{name} is {value}, as in {alike}"
@@ -35,6 +36,8 @@ class Reason:
         Which reasons it is added up with; a key of `Dictionary.groups`.
     high, low, usual
         Said above, below and inside the typical range; of a flag, `high` is 1 and `low` is 0.
+    leaning
+        Said inside the typical range of a value that raises the score and lies to one side.
     more, less
         How a place begins above and below others.
     missing
@@ -56,6 +59,7 @@ class Reason:
     high: str = BEYOND
     low: str = BEYOND
     usual: str = USUAL
+    leaning: str = LEANING
     more: str = "higher than"
     less: str = "lower than"
     missing: str = MISSING
@@ -208,6 +212,7 @@ def _spoken(
         high=f"{sentence}, {{place}} {typical}",
         low=f"{sentence}, {{place}} {typical}",
         usual=f"{sentence}, within the usual range: {{place}} {typical}",
+        leaning=f"{sentence}, {{place}}, though within the usual range {typical}",
         more=more,
         less=less,
         missing=f"{name} is not known",

@@ -22,7 +22,7 @@ SLOTS = {"name", "value", "range", "place", "alike"}
 
 
 def templates(reason: Reason) -> list[str]:
-    names = ("high", "low", "usual", "missing", "bare", "known", "unseen")
+    names = ("high", "low", "usual", "leaning", "missing", "bare", "known", "unseen")
     return [getattr(reason, name) for name in names]
 
 

@@ -4,7 +4,17 @@ import json
 from typing import Any
 
 from hitl.charts.svg import escape
-from hitl.dossier.content import Parts, content, has, is_number, part, records, shortened, waits
+from hitl.dossier.content import (
+    Parts,
+    content,
+    has,
+    is_number,
+    part,
+    records,
+    sentences,
+    shortened,
+    waits,
+)
 from hitl.dossier.pieces import bullets, facts, moment, paragraph, said
 from hitl.dossier.sections import SECTIONS, UNKNOWN
 from hitl.explain.text import number, plural
@@ -211,7 +221,8 @@ def _warning(evidence: Parts, space: Workspace) -> str:
         )
     is_far = is_number(distance) and is_number(limit) and distance > limit
     if "novel" not in str(evidence.get("state", "")) and not is_far:
-        return ""
+        warned = bullets(sentences(evidence, "warnings"))
+        return f'<div class="warning">{warned}</div>' if warned else ""
     unlike = records(part(evidence, "unfamiliar"), "out_of_range")
     outside = [str(row["sentence"]) for row in unlike if has(row, "sentence")]
     return (

@@ -136,6 +136,7 @@ def counterfactuals(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     k: int = 3,
     max_changed: int = 3,
+    unseen: Mapping[str, str] | None = None,
 ) -> list[Counterfactual]:
     """Find few changes after which the model's verdict would be the other one.
 
@@ -155,6 +156,9 @@ def counterfactuals(
         Answers wanted, at least 1.
     max_changed
         Features an answer may change, at least 1.
+    unseen
+        What categories of the case are called that the model never saw, by feature, as
+        `Scorer.unseen` says.
 
     Returns
     -------
@@ -207,7 +211,7 @@ def counterfactuals(
         free &= search.gaps(chosen[0], case) == 0
         more = _turned(search, free, ranges or {}, max_changed)
         chosen = _different(search, np.concatenate([turned, more]), k)
-    return [_answer(search, row) for row in chosen]
+    return [_answer(search, row, unseen) for row in chosen]
 
 
 def counterfactual_sentence(
@@ -390,15 +394,17 @@ def _differ(search: _Search, rows: Floats, sets: Bools, i: int, j: int, again: b
     return not (sets[i] >= sets[j]).all()
 
 
-def _answer(search: _Search, row: Floats) -> Counterfactual:
+def _answer(search: _Search, row: Floats, unseen: Mapping[str, str] | None) -> Counterfactual:
     gaps = search.gaps(row, search.case)
     odds = search.scorer.odds(row[None])
     order = sorted(np.flatnonzero(gaps > 0).tolist(), key=lambda i: (-gaps[i], i))
     changes = {}
     for i in order:
         feature = search.scorer.features[i]
-        before, after = (decoded(search.scorer, feature, r[i]) for r in (search.case, row))
-        changes[feature] = {"from": before, "to": after}
+        changes[feature] = {
+            "from": decoded(search.scorer, feature, search.case[i], unseen),
+            "to": decoded(search.scorer, feature, row[i]),
+        }
     return Counterfactual(
         changes=changes,
         probability=float(models.sigmoid(odds)[0]),

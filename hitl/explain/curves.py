@@ -67,6 +67,7 @@ def curve(
     *,
     grid: int = 40,
     sample: int = 100,
+    unseen: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Follow the probability along one feature: for this case, and on average.
 
@@ -85,6 +86,9 @@ def curve(
         Points of a number, at least 2; a number with fewer values gets one point each.
     sample
         Background rows to average over, at least 1, taken at even steps.
+    unseen
+        What categories of the case are called that the model never saw, by feature, as
+        `Scorer.unseen` says.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def curve(
     trials = np.repeat(rows[None], len(points), axis=0)
     trials[:, :, i] = points[:, None]
     found = scorer.probabilities(trials.reshape(-1, rows.shape[1])).reshape(len(points), -1)
-    shown = [decoded(scorer, feature, point) for point in points.tolist()]
+    shown = [decoded(scorer, feature, point, unseen) for point in points.tolist()]
     lines = {THIS_CASE: found[:, 0], AVERAGE: found[:, 1:].mean(axis=1)}
     return pd.DataFrame(
         {

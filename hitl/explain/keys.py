@@ -14,7 +14,9 @@ import pandas as pd
 import hitl
 from hitl import models
 
-FORMAT = "second-look-explanation/1"
+FORMAT = "second-look-explanation/2"
+"""The number goes up whenever the same recipe would give another explanation."""
+
 METHODS = ("shap", "lime", "lime-local", "counterfactual", "neighbours", "all")
 """What an explanation may hold beside its contributions; ``all`` is everything."""
 

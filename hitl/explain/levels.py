@@ -11,6 +11,7 @@ import pandas as pd
 from hitl.errors import EmptyDataError, FeatureMismatchError
 from hitl.explain.scorers import Scorer
 from hitl.explain.text import number
+from hitl.explain.whatif import NEVER_SEEN
 
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int16]
@@ -115,7 +116,9 @@ def levels_of(background: Background, values: Floats) -> Levels:
     return _levels(background.columns, values)
 
 
-def conditions(background: Background, row: Floats, own: Levels) -> dict[str, str]:
+def conditions(
+    background: Background, row: Floats, own: Levels, unseen: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Write in words what "the same level as this row" means for each feature.
 
     Parameters
@@ -126,23 +129,40 @@ def conditions(background: Background, row: Floats, own: Levels) -> dict[str, st
         The encoded row, shape ``(n_features,)``.
     own
         Its levels, same shape.
+    unseen
+        What categories of the case are called that the model never saw, by feature, as
+        `Scorer.unseen` says.
 
     Returns
     -------
     dict
         By feature: ``"−1.2 < V14 ≤ 0.3"``, ``"weekend = 1"`` where the level holds one value
-        only, ``"channel = web"`` or ``"age missing"``. Edges carry as many digits as it takes
+        only, ``"channel = web"`` or ``"age missing"``; ``"channel never seen"`` where the name is
+        not known. Edges carry as many digits as it takes
         for the sentence to be true of the row.
     """
     places = zip(own.tolist(), row.tolist(), strict=True)
-    return {
+    found = {
         background.features[j]: _condition(background, j, level, value)
         for j, (level, value) in enumerate(places)
     }
+    return found | {name: f"{name} = {value}" for name, value in (unseen or {}).items()}
 
 
-def decoded(background: Background, row: Floats) -> dict[str, float | str | None]:
-    """Write an encoded row with its original values; a missing one is None."""
+def unseen_names(scorer: Scorer, rows: Rows) -> list[dict[str, str]]:
+    """Name the categories of each row that the model never saw; encoded rows tell no names."""
+    if not isinstance(rows, pd.DataFrame) or not scorer.categories:
+        return [{} for _ in range(len(encoded(scorer, rows)))]
+    return [scorer.unseen(rows.iloc[[i]]) for i in range(len(rows))]
+
+
+def decoded(
+    background: Background, row: Floats, unseen: Mapping[str, str] | None = None
+) -> dict[str, float | str | None]:
+    """Write an encoded row with its original values; a missing one is None.
+
+    `unseen` is as in `conditions`.
+    """
     found: dict[str, float | str | None] = {}
     for name, value in zip(background.features, row.tolist(), strict=True):
         words = background.categories.get(name)
@@ -152,7 +172,7 @@ def decoded(background: Background, row: Floats) -> dict[str, float | str | None
         elif words is None:
             found[name] = value
         else:
-            found[name] = words[int(value)] if known else "never seen"
+            found[name] = words[int(value)] if known else (unseen or {}).get(name, NEVER_SEEN)
     return found
 
 
@@ -191,7 +211,7 @@ def _condition(background: Background, j: int, level: int, value: float) -> str:
         return f"{name} missing"
     if column is None:
         words = background.categories[name]
-        return f"{name} = {words[level]}" if 0 <= level < len(words) else f"{name} never seen"
+        return f"{name} = {words[level]}" if 0 <= level < len(words) else f"{name} {NEVER_SEEN}"
     if column.only.get(level) == value:
         return f"{name} = {_exact(value)}"
     if not len(column.edges):

@@ -7,7 +7,15 @@ import numpy.typing as npt
 
 from hitl import models
 from hitl.explain.fitting import Fit, ridge, sums
-from hitl.explain.levels import Background, Rows, conditions, encoded, levels_of, prepare
+from hitl.explain.levels import (
+    Background,
+    Rows,
+    conditions,
+    encoded,
+    levels_of,
+    prepare,
+    unseen_names,
+)
 from hitl.explain.scorers import Scorer
 from hitl.explain.trust import Surrogate, judged
 
@@ -104,7 +112,7 @@ def local_lime(
         shown=shown,
         method="lime-local",
         unit="log-odds",
-        conditions=conditions(known, one, own),
+        conditions=conditions(known, one, own, unseen_names(scorer, row)[0]),
         local_prediction=probability(shown.prediction),
         model_prediction=probability(float(odds[0, 0])),
         contributions=contributions,

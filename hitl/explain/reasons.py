@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hitl.dictionaries import BARE, BEYOND, USUAL, Dictionary, Reason
+from hitl.dictionaries import BARE, BEYOND, LEANING, USUAL, Dictionary, Reason
 from hitl.explain.attributions import _percentile
 from hitl.explain.keys import plain
 from hitl.explain.text import HARDLY, money, number, plural
@@ -21,6 +21,18 @@ LEAST_SHARE = 0.05
 
 SHARED_VALUE = 10.0
 """From this percentage of rows with one value, it is said how many share it."""
+
+TELLING = 0.5
+"""A striking fact speaks for its group from this share of the heaviest fact's contribution."""
+
+STRIKING = (("beyond", "unseen"), ("high", "low", "rare", "missing"))
+"""Sides of a fact that say why it counts, the most telling first."""
+
+RARE = 0.05
+"""A category fewer rows than this share have is rare."""
+
+ONE_SIDE = 75.0
+"""From this percentage of rows below, or above, a usual value lies to one side."""
 
 ONCE, TEN_TIMES = 0.95, 9.95
 """Between these a factor keeps its decimal: "1.0 times"."""
@@ -59,8 +71,9 @@ class Fact:
     """What one feature of a row is, and how usual that is among legitimate training rows.
 
     `side` is ``"high"``, ``"low"`` or ``"usual"`` against the typical range, ``"beyond"`` outside
-    all training rows, ``"unseen"`` for a new category, ``"missing"``, or ``"open"`` where the
-    model's card says nothing. `place` is empty where it is not a matter of more or less.
+    all training rows, ``"rare"`` for a category that fewer than 5 % had and ``"unseen"`` for a new
+    one, ``"missing"``, or ``"open"`` where the model's card says nothing. `place` is empty where it
+    is not a matter of more or less.
     """
 
     feature: str
@@ -108,8 +121,11 @@ def reasons(
     The contributions of a group are added; its push is the size of that sum, and a share is a
     push among the pushes of all groups. Told are groups from 5 % on whose push changes the odds
     by at least half a percent. The sentence names the group's heaviest feature in the direction
-    of the sum and counts as other facts those with at least 5 % of the group's push, either way.
-    Raising and lowering are about the score, whatever the verdict.
+    of the sum. Where the group raises the score, one at least half as heavy goes before it that
+    says more by itself: what no legitimate row had before what is unusual before what is usual. It
+    counts as other facts those with at least 5 % of the group's push, either way. A usual value
+    that raises the score alone is said to do so together with the rest of the row. Raising and
+    lowering are about the score, whatever the verdict.
 
     Source: at most four reasons is the number that the commentary on Regulation B (12 CFR 1002.9)
     calls likely to help.
@@ -139,7 +155,14 @@ def reasons(
     return Reasons(raising, lowering, _summary(raising, lowering, total), words.version)
 
 
-def fact(feature: str, values: Mapping[str, Any], quantiles: Quantiles, words: Dictionary) -> Fact:
+def fact(
+    feature: str,
+    values: Mapping[str, Any],
+    quantiles: Quantiles,
+    words: Dictionary,
+    *,
+    raises: bool = False,
+) -> Fact:
     """Say what one feature of a row is and how usual that is, without a full stop.
 
     Parameters
@@ -152,6 +175,9 @@ def fact(feature: str, values: Mapping[str, Any], quantiles: Quantiles, words: D
         What is usual, as for `reasons`.
     words
         The workspace's dictionary.
+    raises
+        Whether it is told because it raises a score: a usual value that lies to one side is then
+        told by its place first.
 
     Returns
     -------
@@ -171,7 +197,7 @@ def fact(feature: str, values: Mapping[str, Any], quantiles: Quantiles, words: D
         slots = {"name": reason.name, "value": said}
         text = _filled(reason.bare, reason, slots, values, words)
         return Fact(feature, text, "open", said, "", None, value)
-    return _measured(reason, value, usual, values, words)
+    return _measured(reason, value, usual, values, words, raises)
 
 
 def written(value: float | str, reason: Reason, currency: str) -> str:
@@ -219,15 +245,18 @@ def _told(
     parts = {f: float(c) for f, c in contributions.items() if words.reason(f).group == group}
     features = sorted(parts, key=lambda feature: -way * parts[feature])
     features = [f for f in features if abs(parts[f]) >= LEAST_SHARE * abs(push)]
-    found, share = fact(features[0], values, quantiles, words), abs(push) / total
-    direction = "raises" if push > 0 else "lowers"
+    heavy = [f for f in features if parts[f] >= TELLING * parts[features[0]]] if way > 0 else []
+    facts = [fact(f, values, quantiles, words, raises=push > 0) for f in heavy or features[:1]]
+    found = _most_telling(facts)
+    share, direction = abs(push) / total, "raises" if push > 0 else "lowers"
     return Told(
         sentence=(
-            f"{found.text}; {_together(len(features) - 1, words.title(group))}{direction} the "
-            f"score ({_percent(share)} of all that moves it)."
+            f"{found.text}; {_together(len(features) - 1, words.title(group))}"
+            f"{_with_the_rest(found, push, len(features) - 1, words)}this {direction} the score "
+            f"({_percent(share)} of all that moves it)."
         ),
         group=group,
-        feature=features[0],
+        feature=found.feature,
         features=tuple(features),
         contribution=push,
         share=share,
@@ -237,11 +266,26 @@ def _told(
     )
 
 
+def _most_telling(facts: list[Fact]) -> Fact:
+    """Choose the fact that says most by itself why it counts; the heaviest come first."""
+    for sides in STRIKING:
+        for one in facts:
+            if one.side in sides:
+                return one
+    return facts[0]
+
+
 def _together(others: int, title: str) -> str:
     if not others:
-        return "this "
+        return ""
     facts = "1 other fact" if others == 1 else f"{others} other facts"
-    return f"together with {facts} about {title}, this "
+    return f"together with {facts} about {title}, "
+
+
+def _with_the_rest(found: Fact, push: float, others: int, words: Dictionary) -> str:
+    """Add what makes a usual value count, where nothing else of its group does."""
+    alone = not others and push > 0 and found.side == "usual"
+    return f"together with the rest of this {words.noun}, " if alone else ""
 
 
 def _percent(share: float) -> str:
@@ -283,6 +327,7 @@ def _measured(
     usual: Mapping[str, Any],
     values: Mapping[str, Any],
     words: Dictionary,
+    raises: bool,
 ) -> Fact:
     grid = np.asarray(usual["grid"], dtype=np.float64)
     nouns = f"{words.negative} {plural(words.noun)}"
@@ -299,7 +344,9 @@ def _measured(
         "alike": _alike(alike, value, grid, nouns, words),
     }
     is_usual = side == "usual" and reason.kind != "flag"
-    template = reason.usual if is_usual else reason.high if is_high else reason.low
+    leans = raises and alike < SHARED_VALUE and max(below, above) >= ONE_SIDE
+    usually = reason.leaning if leans else reason.usual
+    template = usually if is_usual else reason.high if is_high else reason.low
     text = _filled(template, reason, slots, values, words)
     spoken = "" if reason.kind == "flag" else place
     return Fact(reason.feature, text, side, said, spoken, round(_percentile(value, grid), 1), value)
@@ -355,7 +402,7 @@ def _category(
         alike = f"no {words.negative} {words.noun} in training"
     slots = {"name": reason.name, "value": f"“{said}”", "alike": alike}
     text = (reason.known if share > 0 else reason.unseen).format(**slots)
-    side = "usual" if share > 0 else "unseen"
+    side = "usual" if share >= RARE else "rare" if share > 0 else "unseen"
     return Fact(reason.feature, text, side, f"“{said}”", "", None, said)
 
 
@@ -371,7 +418,7 @@ def _filled(
     for name in {part[1] for part in Formatter().parse(template) if part[1]} - set(slots):
         other = _cell(values.get(name))
         if other is None:
-            known = USUAL if template == reason.usual else BEYOND
+            known = {reason.usual: USUAL, reason.leaning: LEANING}.get(template, BEYOND)
             return (known if "place" in slots else BARE).format(**slots)
         slots[name] = written(other, words.reason(name), words.currency)
     return template.format(**slots)

@@ -11,7 +11,15 @@ from hitl import models
 from hitl.errors import InputError
 from hitl.explain import local, surrogates
 from hitl.explain.fitting import forward, ridge, sums
-from hitl.explain.levels import Background, Rows, conditions, decoded, levels_of, prepare
+from hitl.explain.levels import (
+    Background,
+    Rows,
+    conditions,
+    decoded,
+    levels_of,
+    prepare,
+    unseen_names,
+)
 from hitl.explain.scorers import Scorer
 from hitl.explain.trust import TOP, heaviest
 
@@ -158,15 +166,15 @@ def making(
     known, case = prepare(scorer, background), local.single(scorer, row)
     found = neighbourhood(scorer, case, known, method=method, seed=seed, samples=samples)
     fit = ridge(sums(found.coding, found.answers, found.proximity), found.alpha)
-    names = scorer.features
+    names, unseen = scorer.features, unseen_names(scorer, row)[0]
     return Making(
         method=method,
         unit=found.unit,
         seed=seed,
         samples=len(found.values),
-        case=decoded(known, case),
-        conditions=conditions(known, case, levels_of(known, case[None, :])[0]),
-        rows=[decoded(known, values) for values in found.values[:rows]],
+        case=decoded(known, case, unseen),
+        conditions=conditions(known, case, levels_of(known, case[None, :])[0], unseen),
+        rows=[decoded(known, values, unseen) for values in found.values[:rows]],
         coding=[
             {name: int(bit) for name, bit in zip(names, bits, strict=True)}
             for bits in found.coding[:rows]

@@ -218,6 +218,8 @@ def tree_path(model: models.Model, row: pd.DataFrame, tree: int) -> pd.DataFrame
     face = scorer(model)
     dumped = trees.dump_model(num_iteration=1, start_iteration=tree)
     steps, leaf_value = walk(face, face.encode(row)[0], dumped["tree_info"][0]["tree_structure"])
+    unseen = face.unseen(row)
+    steps = [(f, condition, unseen.get(f, value), went) for f, condition, value, went in steps]
     lines = [(*step, np.nan) for step in steps] + [("leaf", "", None, "", leaf_value)]
     table = pd.DataFrame(lines, columns=["feature", "condition", "value", "went", "leaf_value"])
     table["value"] = pd.Series([line[2] for line in lines], dtype=object)

@@ -17,6 +17,7 @@ from hitl.explain.levels import (
     encoded,
     levels_of,
     prepare,
+    unseen_names,
 )
 from hitl.explain.scorers import Scorer
 from hitl.explain.trust import Surrogate, judged
@@ -137,7 +138,8 @@ def shared_lime(
     scorer
         The model.
     values
-        Rows to explain: a table, or encoded rows of shape ``(n_rows, n_features)``.
+        Rows to explain: a table, or encoded rows of shape ``(n_rows, n_features)``, which do not
+        tell what a category is called that the model never saw.
     samples
         Samples of `draw_sample`, all of one size. The first gives the weights that are shown;
         the others, drawn with other seeds, give the band and the stability.
@@ -177,7 +179,7 @@ def shared_lime(
     tables = [_fits(sample, own, answers) for sample in samples]
     ends = [(sample.answers.min(), sample.answers.max()) for sample in samples]
     least, most = min(low for low, _ in ends), max(high for _, high in ends)
-    found = []
+    names, found = unseen_names(scorer, values), []
     for i, row in enumerate(rows):
         fits = [table[i] for table in tables]
         surrogate = judged(
@@ -185,7 +187,7 @@ def shared_lime(
             shown=fits[0],
             method="lime",
             unit="probability",
-            conditions=conditions(first.background, row, own[i]),
+            conditions=conditions(first.background, row, own[i], names[i]),
             local_prediction=fits[0].prediction,
             model_prediction=float(answers[i]),
             contributions=None if contributions is None else contributions[i],

@@ -108,8 +108,9 @@ def verdict_sentence(
     Returns
     -------
     str
-        Two sentences. Figures have three significant digits, more where figure and limit would
-        otherwise look the same.
+        Two sentences. Of a novel row one: its probability is a guess, so no count follows from
+        it, and how far the row lies is left to `warning_sentences`. Figures have three significant
+        digits, more where figure and limit would otherwise look the same.
 
     Raises
     ------
@@ -123,19 +124,22 @@ def verdict_sentence(
     'Flagged: the model gives 0.93 (limit 0.62), so about 9 in 10 such cases are fraud'
     >>> second
     'It resembles known cases: novelty 0.8 (limit 2).'
+    >>> verdict_sentence(0.93, 0.62, 14.0, 2.0, "case", "fraud").split("), ")[1]
+    'but nothing like it is known, so the probability is a guess.'
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"A threshold of {threshold} is not between 0 and 1.")
     if not (novelty >= 0 and limit >= 0):
         raise ValueError(f"A novelty of {novelty} and a limit of {limit} are not both 0 or more.")
     odds = odds_phrase(probability)
-    flagged, novel = probability >= threshold, novelty > limit
+    flagged = "Flagged" if probability >= threshold else "Not flagged"
+    verdict = f"{flagged}: the model gives {gives(probability, threshold)}"
+    if novelty > limit:
+        return f"{verdict}, but nothing like it is known, so the probability is a guess."
     verb = "is" if odds.startswith("about 1 in") else "are"
     return (
-        f"{'Flagged' if flagged else 'Not flagged'}: the model gives "
-        f"{gives(probability, threshold)}, so {odds} such {plural(noun)} {verb} {positive}. "
-        f"{_novelty_clause(flagged, novel, plural(noun))}: novelty {gives(novelty, limit)}"
-        f"{', so the model guesses here' if novel else ''}."
+        f"{verdict}, so {odds} such {plural(noun)} {verb} {positive}. "
+        f"It resembles known {plural(noun)}: novelty {gives(novelty, limit)}."
     )
 
 
@@ -433,13 +437,6 @@ def _seeds(surrogate: Surrogate) -> str:
     if surrogate.stability is None or surrogate.stability >= GOOD_STABILITY:
         return ""
     return "; with another seed it names other features"
-
-
-def _novelty_clause(flagged: bool, novel: bool, nouns: str) -> str:
-    if not novel:
-        return f"It resembles known {nouns}"
-    also = "is also" if flagged else "is, however,"
-    return f"It {also} unlike anything in training"
 
 
 def _place(reason: pd.Series) -> str:

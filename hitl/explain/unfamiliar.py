@@ -7,6 +7,7 @@ from typing import Any
 from hitl.dictionaries import Dictionary
 from hitl.explain.reasons import Fact, Quantiles, fact
 from hitl.explain.text import number, plural
+from hitl.explain.whatif import NEVER_SEEN
 
 MOST_SAID = 3
 EDGE = 1.0
@@ -17,7 +18,8 @@ EDGE = 1.0
 class Outside:
     """One feature that lies outside, or at the edge of, what legitimate training rows showed.
 
-    `kind` is ``"beyond"`` (outside all of them), ``"unseen"`` (a new category) or ``"edge"``.
+    `kind` is ``"beyond"`` (outside all of them), ``"unseen"`` (a category none of them had),
+    ``"never seen"`` (a category no training row had, of whatever class) or ``"edge"``.
     `low` and `high` are the smallest and largest value seen; `excess` is how far the value lies
     outside, in widths of the typical range, 0 at the edge and for categories.
     """
@@ -55,6 +57,7 @@ def unfamiliar(
     limit: float,
     nearest_id: str = "",
     nearest_label: int | None = None,
+    unseen: Mapping[str, str] | None = None,
 ) -> Unfamiliar:
     """Say how unlike the training rows a row is, and which of its features are.
 
@@ -72,6 +75,8 @@ def unfamiliar(
         The detector's distance of the row and the limit above which it is novel, both at least 0.
     nearest_id, nearest_label
         The nearest known row, and whether it was positive (1) or not (0).
+    unseen
+        Categories of the row that no training row had, by feature, as `Scorer.unseen` says.
 
     Returns
     -------
@@ -109,7 +114,12 @@ def unfamiliar(
         for name in features
         if not _is_typical(values.get(name), quantiles.get(name, {}))
     ]
-    outside = [_outside(one, quantiles) for one in found if one.side in ("beyond", "unseen")]
+    never = [_never_seen(feature, value, words) for feature, value in (unseen or {}).items()]
+    outside = [
+        _outside(one, quantiles)
+        for one in found
+        if one.side in ("beyond", "unseen") and one.feature not in (unseen or {})
+    ]
     edge = [
         _outside(one, quantiles)
         for one in found
@@ -122,7 +132,7 @@ def unfamiliar(
         is_novel=bool(distance > limit),
         nearest_id=str(nearest_id),
         nearest_label=nearest_label,
-        out_of_range=tuple(sorted(outside, key=lambda one: -one.excess)),
+        out_of_range=tuple(sorted([*outside, *never], key=lambda one: -one.excess)),
         at_the_edge=tuple(edge),
     )
 
@@ -134,7 +144,7 @@ def _is_typical(value: Any, usual: Mapping[str, Any]) -> bool:
 
 
 def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
-    """Warn in a few sentences, before any reason is read; nothing for a row that is not novel.
+    """Warn in a few sentences, before any reason is read.
 
     Parameters
     ----------
@@ -146,8 +156,8 @@ def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
     Returns
     -------
     list of str
-        How far, the nearest known row, at most three features that are out of range, and how to
-        read what follows.
+        Of a novel row how far it lies, the nearest known row, at most three features that are out
+        of range, and how to read what follows. Of any row each category that no training row had.
 
     Examples
     --------
@@ -160,8 +170,9 @@ def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
     No single feature is out of range: it is their combination that is new.
     The model has not learned from such payments: read its probability and its reasons as a guess.
     """
+    never = [one for one in found.out_of_range if one.kind == NEVER_SEEN]
     if not found.is_novel:
-        return []
+        return [one.sentence for one in never]
     nouns = plural(words.noun)
     times = f"{number(found.ratio, 2)} times" if found.ratio >= 1.05 else "just over"
     said = [
@@ -170,8 +181,10 @@ def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
     ]
     if found.nearest_id:
         said.append(_nearest(found, words))
-    said += [one.sentence for one in found.out_of_range[:MOST_SAID]]
-    more = len(found.out_of_range) - MOST_SAID
+    others = [one for one in found.out_of_range if one.kind != NEVER_SEEN]
+    listed = [*never, *others[: max(0, MOST_SAID - len(never))]]
+    said += [one.sentence for one in listed]
+    more = len(found.out_of_range) - len(listed)
     if more > 0:
         said.append(f"{more} more feature{'s are' if more > 1 else ' is'} out of range.")
     if not found.out_of_range:
@@ -181,6 +194,14 @@ def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
         "guess."
     )
     return said
+
+
+def _never_seen(feature: str, value: str, words: Dictionary) -> Outside:
+    sentence = (
+        f"{words.reason(feature).name} is “{value}”, which no {words.noun} in training had: the "
+        "model reads it as it reads a missing one."
+    )
+    return Outside(feature, NEVER_SEEN, value, None, None, 0.0, sentence)
 
 
 def _nearest(found: Unfamiliar, words: Dictionary) -> str:

@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 Value = float | str | None
 
 NEVER_SEEN = "never seen"
-"""What a category is called that is not among the model's."""
+"""What a category is called that is not among the model's, where its name is not known."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +148,20 @@ def coded(scorer: Scorer, feature: str, value: Value) -> float:
         ) from error
 
 
-def decoded(scorer: Scorer, feature: str, code: float) -> Value:
-    """Write one encoded value for people: a category by its name, missing as None."""
+def decoded(
+    scorer: Scorer, feature: str, code: float, unseen: Mapping[str, str] | None = None
+) -> Value:
+    """Write one encoded value for people: a category by its name, missing as None.
+
+    `unseen` names categories that the model never saw, by feature; without it they are called so.
+    """
     if np.isnan(code):
         return None
     if feature not in scorer.categories:
         return float(code)
     names = scorer.categories[feature]
-    return names[int(code)] if 0 <= code < len(names) else NEVER_SEEN
+    known = 0 <= code < len(names)
+    return names[int(code)] if known else (unseen or {}).get(feature, NEVER_SEEN)
 
 
 def is_flagged(scorer: Scorer, odds: Floats) -> Bools:

@@ -13,7 +13,7 @@ from hitl import explain, models, workflow
 from hitl.charts import curves as charts
 from hitl.explain import escape_markdown
 from hitl.explain.text import number, plural
-from hitl.explain.whatif import NEVER_SEEN, thinned
+from hitl.explain.whatif import thinned
 from hitl.ui import grounds, wording
 from hitl.workspaces import Workspace
 
@@ -66,7 +66,14 @@ def _curve(
 ) -> dict[str, Any]:
     del key
     base = grounds.ground(model_id)
-    points = explain.curve(base.face, grounds.encoded(_evidence, base), base.values, feature)
+    row = grounds.values(_evidence)
+    points = explain.curve(
+        base.face,
+        base.encoded(row),
+        base.values,
+        feature,
+        unseen=base.face.unseen(base.frame(row)),
+    )
     value = _own(_evidence, feature, base)
     return grounds.spec_of(
         charts.curve(
@@ -336,7 +343,7 @@ def one_tree(evidence: Mapping[str, Any], base: workflow.Ground, space: Workspac
             f"Tree, 0 to {count - 1}", 0, count - 1, value=0, step=1, key="tree", width=200
         )
     )
-    row = pd.DataFrame([grounds.values(evidence)])
+    row = base.frame(grounds.values(evidence))
     path = explain.tree_path(base.current.model, row, tree)
     st.dataframe(
         path_rows(path, base, space),
@@ -416,8 +423,7 @@ def _own(evidence: Mapping[str, Any], feature: str, base: workflow.Ground) -> fl
         return None
     if feature not in base.face.categories:
         return float(value)
-    known = str(value) in base.face.categories[feature]
-    return str(value) if known else NEVER_SEEN
+    return str(value)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

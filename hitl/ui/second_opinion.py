@@ -248,19 +248,17 @@ def _made(
     del key
     recipe = _evidence["recipe"]
     base = workflow.ground(workflow.stored(resources.store(), _evidence["model_id"]))
-    values = base.encoded(recipe["row"])
+    row = base.frame(recipe["row"])
     seed, samples = recipe["seed"], recipe["parameters"][method]["samples"]
     made = explain.making(
-        base.face, values, base.background, method=method, seed=seed, samples=samples
+        base.face, row, base.background, method=method, seed=seed, samples=samples
     )
     sizes = explain.fidelity_by_size(
-        base.face, values, base.background, method=method, seed=seed, samples=samples
+        base.face, row, base.background, method=method, seed=seed, samples=samples
     )
     if method != "lime":
         return made, _sizes(sizes), pd.DataFrame()
-    widths = explain.fidelity_by_width(
-        base.face, values, base.background, seed=seed, samples=samples
-    )
+    widths = explain.fidelity_by_width(base.face, row, base.background, seed=seed, samples=samples)
     return made, _sizes(sizes), _widths(widths)
 
 

@@ -252,6 +252,11 @@ class Case:
         found = novelty.nearest(self.base.current.detector, self.row, k=k)
         return found.to_dict("records")
 
+    @cached_property
+    def unseen(self) -> dict[str, str]:
+        """Categories of the row that no training row had, by feature."""
+        return self.base.face.unseen(self.row)
+
     @property
     def words(self) -> dictionaries.Dictionary:
         """How features are spoken of."""
@@ -325,6 +330,7 @@ def _strange(case: Case, distance: float) -> dict[str, Any]:
         limit=detector.limit,
         nearest_id=str(near["neighbour_id"]),
         nearest_label=int(near["neighbour_class"]),
+        unseen=case.unseen,
     )
     return {"unfamiliar": asdict(found), "warnings": warning_sentences(found, case.words)}
 
@@ -344,7 +350,7 @@ def _told(case: Case) -> dict[str, Any]:
 def _lime(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     samples = case.base.samples(how["samples"], case.seeds(how))
     found = explaining.shared_lime(
-        case.base.face, case.values[None, :], samples, contributions=case.contributions[None, :]
+        case.base.face, case.row, samples, contributions=case.contributions[None, :]
     )
     return {"lime": asdict(found[0])}
 
@@ -352,7 +358,7 @@ def _lime(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
 def _local(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     found = explaining.local_lime(
         case.base.face,
-        case.values,
+        case.row,
         case.base.background,
         seeds=case.seeds(how),
         samples=how["samples"],
@@ -370,6 +376,7 @@ def _changes(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
         immutable=how["immutable"],
         k=how["answers"],
         max_changed=how["max_changed"],
+        unseen=case.unseen,
     )
     spoken = case.words
     names = {feature: _inside(spoken.reason(feature).name) for feature in case.base.face.features}
@@ -425,7 +432,13 @@ def _curve(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     base = case.base
     feature = base.face.features[int(np.argmax(np.abs(case.contributions)))]
     points = curve(
-        base.face, case.values, base.values, feature, grid=how["grid"], sample=how["sample"]
+        base.face,
+        case.values,
+        base.values,
+        feature,
+        grid=how["grid"],
+        sample=how["sample"],
+        unseen=case.unseen,
     )
     found = {
         "feature": feature,

@@ -7,7 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from hitl.errors import TamperedExplanationError, TamperedModelError, UnknownRowError
+from hitl.errors import (
+    InputError,
+    TamperedExplanationError,
+    TamperedModelError,
+    UnknownRowError,
+)
 from hitl.explain.keys import FORMAT, canonical, changes, key_of, plain
 from hitl.store import Store, Work
 from hitl.workflow import evidence
@@ -144,6 +149,8 @@ def replay(current: Stored, kept: Mapping[str, Any]) -> Replayed:
         If the model is not the one of the recipe.
     TamperedExplanationError
         If key and recipe do not belong together, or the known rows are others.
+    InputError
+        If it was made by an earlier version, which other words followed from.
     """
     recipe = _checked_recipe(kept)
     wanted = recipe["model"]
@@ -192,6 +199,11 @@ def seen(store: Store, event_id: str) -> dict[str, Any] | None:
 
 def _checked_recipe(kept: Mapping[str, Any]) -> dict[str, Any]:
     recipe, key = kept.get("recipe"), kept.get("key")
+    if isinstance(recipe, dict) and _is_older(recipe.get("format")):
+        raise InputError(
+            f"This explanation is of the format {recipe['format']}; now {FORMAT} is made.",
+            "Read it as it was kept, or explain the row again.",
+        )
     if not isinstance(recipe, dict) or recipe.get("format") != FORMAT:
         raise TamperedExplanationError(
             "This holds no explanation of ours.", "Give what `explain --json` printed, whole."
@@ -203,3 +215,8 @@ def _checked_recipe(kept: Mapping[str, Any]) -> dict[str, Any]:
             "Take the file that `explain --json` wrote, unchanged.",
         )
     return recipe
+
+
+def _is_older(written: Any) -> bool:
+    name, number = FORMAT.rsplit("/", 1)
+    return written in {f"{name}/{earlier}" for earlier in range(1, int(number))}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from hitl import explain as explaining
 from hitl.store import Store
@@ -21,11 +22,16 @@ COLUMNS = ["id", "distance", "decision", "truth", "known_from"]
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What is known of earlier rows, gathered once and asked for many cases."""
+    """What is known of earlier rows, gathered once and asked for many cases.
+
+    `categorical` are the features that training holds as names; in any feature a value may be
+    missing.
+    """
 
     workspace: Workspace
     rows: pd.DataFrame
     scale: tuple[Any, Any]
+    categorical: tuple[str, ...]
 
 
 def past(store: Store, materials: Materials) -> Past:
@@ -33,9 +39,16 @@ def past(store: Store, materials: Materials) -> Past:
 
     Cases that still wait for a decision are left out: their outcome must not decide them.
     """
-    features = list(materials.workspace.features)
-    scale = (materials.training[features].mean(), materials.training[features].std())
-    return Past(materials.workspace, _past(store, materials), scale)
+    features, training = list(materials.workspace.features), materials.training
+    categorical = tuple(name for name in features if not is_numeric_dtype(training[name]))
+    numbers = [name for name in features if name not in categorical]
+    mean, spread = training[numbers].mean(), training[numbers].std()
+    return Past(
+        workspace=materials.workspace,
+        rows=_as_numbers(_past(store, materials), numbers),
+        scale=(mean.reindex(features), spread.reindex(features)),
+        categorical=categorical,
+    )
 
 
 def similar_cases(
@@ -61,10 +74,17 @@ def similar_cases(
         case itself.
     """
     space = materials.workspace
-    row = pd.DataFrame([case(store, space, instance_id)["features"]]).assign(id=instance_id)
     known = known or past(store, materials)
+    row = pd.DataFrame([case(store, space, instance_id)["features"]]).assign(id=instance_id)
     return explaining.neighbours(
-        row, known.rows, features=space.features, scale=known.scale, k=k, id_column="id"
+        _as_numbers(row, [name for name in space.features if name not in known.categorical]),
+        known.rows,
+        features=space.features,
+        scale=known.scale,
+        k=k,
+        id_column="id",
+        categorical=known.categorical,
+        missing=space.features,
     )
 
 
@@ -124,6 +144,11 @@ def _explained(store: Store, space: Workspace, model_id: str) -> pd.DataFrame:
         order=("-explained_ms", "instance_id"),
         limit=NEWEST_EXPLAINED,
     )
+
+
+def _as_numbers(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
+    """Read what is missing among numbers, which JSON calls nothing, as not a number."""
+    return rows.astype(dict.fromkeys(numbers, "float64"))
 
 
 def _past(store: Store, materials: Materials) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hitl import models, novelty
 from hitl.errors import InputError
+from hitl.explain.keys import plain
 from hitl.store import Store, Work
 from hitl.workflow import journal
 from hitl.workflow.catalogue import Stored, add_model, champion
@@ -148,8 +149,6 @@ def instance_table(
     space = materials.workspace
     steps = np.arange(first, first + len(batch))
     kept = batch[list(dict.fromkeys((*space.features, *space.companions, *space.sensitive)))]
-    for name in space.sensitive:  # JSON knows no NaN
-        kept = kept.assign(**{name: kept[name].astype(object).where(kept[name].notna(), None)})
     return pd.DataFrame(
         {
             "instance_id": [f"{space.name}-{run}-{step}" for step in steps],
@@ -162,7 +161,7 @@ def instance_table(
             "origin": batch["origin"].to_numpy(),
             "source_row": batch[space.id_column].to_numpy().astype("int64"),
             "weight": batch[space.weight_column].to_numpy().astype(float),
-            "features": [json.dumps(row) for row in kept.to_dict("records")],
+            "features": [json.dumps(plain(row)) for row in kept.to_dict("records")],
         }
     )
 

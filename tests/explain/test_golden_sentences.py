@@ -169,12 +169,24 @@ def test_a_payment_at_a_compromised_terminal():
         "with 2 other facts about the terminal, this raises the score (69 % of all that moves it).",
         "+ It is the first time this customer pays at this terminal, as in 1 % of legitimate "
         "payments; this raises the score (10 % of all that moves it).",
-        "+ It happened in the hour from 03:00, within the usual range: earlier in the day than "
-        "86 % of legitimate payments (typically 01:09 to 21:51); this raises the score (8 % of "
-        "all that moves it).",
+        "+ It happened in the hour from 03:00, earlier in the day than 86 % of legitimate "
+        "payments, though within the usual range (typically 01:09 to 21:51); together with the "
+        "rest of this payment, this raises the score (8 % of all that moves it).",
         "− The amount is €42, within the usual range: lower than 78 % of legitimate payments "
         "(typically €10 to €190); this lowers the score (12 % of all that moves it).",
         "These 4 reasons are all that moves the score.",
+    ]
+
+
+def test_what_is_unusual_speaks_for_a_group_before_what_is_a_little_heavier():
+    assert read_payment(
+        {"terminal_count_7d": 1.0, "terminal_risk_7d": 0.8, "terminal_count_1d": 0.2},
+    ) == [
+        "+ 12 % of this terminal's payments in the 7 days up to a week ago were fraud (later ones "
+        "are not known yet), more than for 99 % of legitimate payments (typically 0 %); together "
+        "with 2 other facts about the terminal, this raises the score (100 % of all that moves "
+        "it).",
+        "Nothing lowers the score noticeably. This reason is all that moves the score.",
     ]
 
 
@@ -184,8 +196,8 @@ def test_an_ordinary_payment_is_said_to_be_ordinary():
         terminal_risk_7d=0.0,
         customer_count_7d=0,
     ) == [
-        "+ It happened on a working day, as in 71 % of legitimate payments; this raises the score "
-        "(6 % of all that moves it).",
+        "+ It happened on a working day, as in 71 % of legitimate payments; together with the "
+        "rest of this payment, this raises the score (6 % of all that moves it).",
         "− 0 % of this terminal's payments in the 7 days up to a week ago were fraud (later ones "
         "are not known yet), within the usual range: like 98 % of legitimate payments (typically "
         "0 %); this lowers the score (62 % of all that moves it).",
@@ -219,9 +231,8 @@ GOLDEN_CARDS = {
           (typically −2.95 to 1.35).
         The model has not learned from such payments: read its probability and its reasons
           as a guess.
-        Not flagged: the model gives 0.000282 (limit 0.0153), so fewer than 1 in 1,000 such
-          payments are fraud. It is, however, unlike anything in training: novelty 6.64
-          (limit 1.94), so the model guesses here.
+        Not flagged: the model gives 0.000282 (limit 0.0153), but nothing like it is known,
+          so the probability is a guess.
         Expected loss €0.44 (€1,550.21 × 0.000282) against €6 for a review: a review costs
           more than it saves.
         + V4 (an anonymous component) is 7.09, higher than 99 % of legitimate payments
@@ -251,12 +262,12 @@ GOLDEN_CARDS = {
           1.94).
         Expected loss €0.03 (€500 × less than 0.0001) against €6 for a review: a review
           costs more than it saves.
-        + V21 (an anonymous component) is 0.254, within the usual range: higher than 86 % of
-          legitimate payments (typically −0.502 to 0.522); this raises the score (9 % of all
-          that moves it).
+        + V21 (an anonymous component) is 0.254, higher than 86 % of legitimate payments,
+          though within the usual range (typically −0.502 to 0.522); together with the rest
+          of this payment, this raises the score (9 % of all that moves it).
         + V10 (an anonymous component) is −0.479, within the usual range: lower than 74 % of
-          legitimate payments (typically −1.3 to 1.43); this raises the score (5 % of all
-          that moves it).
+          legitimate payments (typically −1.3 to 1.43); together with the rest of this
+          payment, this raises the score (5 % of all that moves it).
         − V4 (an anonymous component) is 0.403, within the usual range: higher than 55 % of
           legitimate payments (typically −2 to 2.56); this lowers the score (25 % of all
           that moves it).
@@ -283,9 +294,8 @@ GOLDEN_STORY = {
           (typically −2 to 2.56).
         The model has not learned from such payments: read its probability and its reasons
           as a guess.
-        Flagged: the model gives 0.716 (limit 0.127), so about 7 in 10 such payments are
-          fraud. It is also unlike anything in training: novelty 4.32 (limit 1.8), so the
-          model guesses here.
+        Flagged: the model gives 0.716 (limit 0.127), but nothing like it is known, so the
+          probability is a guess.
         + V14 (an anonymous component) is −24, lower than all legitimate payments in
           training (typically −1.15 to 1.63); this raises the score (75 % of all that moves
           it).
@@ -297,8 +307,8 @@ GOLDEN_STORY = {
         Not flagged: the model gives 0.000161 (limit 0.127), so fewer than 1 in 1,000 such
           payments are fraud. It resembles known payments: novelty 0.0926 (limit 1.8).
         + V4 (an anonymous component) is 0.757, within the usual range: higher than 66 % of
-          legitimate payments (typically −2 to 2.56); this raises the score (50 % of all
-          that moves it).
+          legitimate payments (typically −2 to 2.56); together with the rest of this
+          payment, this raises the score (50 % of all that moves it).
         − V14 (an anonymous component) is 0.696, within the usual range: higher than 79 % of
           legitimate payments (typically −1.15 to 1.63); this lowers the score (50 % of all
           that moves it).

@@ -192,6 +192,80 @@ def test_a_group_that_cancels_out_is_no_reason():
     assert [one.group for one in (*found.raising, *found.lowering)] == ["amount"]
 
 
+# Which fact speaks for a group
+
+CUSTOMER = {"amount_ratio": 1.0, "customer_mean_7d": 20.0, "first_at_terminal": 1.0}
+CUSTOMERS = {
+    "amount_ratio": usual_of(np.linspace(0, 2, 500)),
+    "customer_mean_7d": usual_of(np.linspace(0, 60, 500)),
+    "first_at_terminal": usual_of(np.repeat([0.0, 1.0], [490, 10])),
+}
+
+
+def speaker(parts, **row):
+    found = reasons(parts, CUSTOMER | row, CUSTOMERS, GROUPED)
+    return (*found.raising, *found.lowering)[0]
+
+
+def test_an_unusual_fact_speaks_before_a_usual_one_that_is_up_to_twice_as_heavy():
+    parts = {"amount_ratio": 1.0, "first_at_terminal": 0.5, "customer_mean_7d": 0.1}
+    assert speaker(parts).feature == "first_at_terminal"
+    assert speaker(parts).features == ("amount_ratio", "first_at_terminal", "customer_mean_7d")
+    assert speaker(parts | {"first_at_terminal": 0.49}).feature == "amount_ratio"
+
+
+def test_what_no_legitimate_row_had_speaks_before_what_is_merely_unusual():
+    parts = {"first_at_terminal": 1.0, "customer_mean_7d": 0.6}
+    assert speaker(parts, customer_mean_7d=58.0).feature == "first_at_terminal"
+    assert speaker(parts, customer_mean_7d=99.0).feature == "customer_mean_7d"
+
+
+def test_of_two_unusual_facts_the_heavier_speaks():
+    parts = {"first_at_terminal": 0.9, "customer_mean_7d": 1.0}
+    assert speaker(parts, customer_mean_7d=59.0).feature == "customer_mean_7d"
+
+
+def test_being_ordinary_may_well_lower_a_score_so_there_the_heaviest_speaks():
+    found = speaker({"amount_ratio": -1.0, "first_at_terminal": -0.9})
+    assert (found.feature, found.direction) == ("amount_ratio", "lowers")
+    assert "within the usual range" in found.sentence
+    assert "the rest of this" not in found.sentence
+
+
+def test_a_fact_that_pulls_the_other_way_never_speaks():
+    found = speaker({"amount_ratio": 2.0, "first_at_terminal": -1.9}, first_at_terminal=1.0)
+    assert (found.feature, found.direction) == ("amount_ratio", "raises")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (1.6, "1.6 times, more than for 79 % of legitimate payments, though within the usual"),
+        (0.31, "0.31 times, less than for 84 % of legitimate payments, though within the usual"),
+        (1.21, "1.2 times, within the usual range: more than for 60 % of legitimate payments"),
+    ],
+)
+def test_a_usual_value_that_raises_alone_is_told_by_its_place_and_with_the_rest(value, said):
+    found = speaker({"amount_ratio": 1.0}, amount_ratio=value)
+    assert said in found.sentence
+    assert "; together with the rest of this payment, this raises the score" in found.sentence
+
+
+def test_an_unusual_value_raises_by_itself():
+    assert "; this raises the score" in speaker({"amount_ratio": 1.0}, amount_ratio=25.0).sentence
+
+
+def test_a_rare_category_raises_by_itself_and_a_common_one_with_the_rest():
+    quantiles = {"town": {"shares": {"Ulm": 0.9, "Bonn": 0.04}}}
+
+    def sentence(town):
+        return reasons({"town": 1.0}, {"town": town}, quantiles, MINE).raising[0].sentence
+
+    assert "; together with the rest of this loan, this raises the score" in sentence("Ulm")
+    assert "as in 4 % of repaid loans; this raises the score" in sentence("Bonn")
+    assert "; this raises the score" in sentence("Rome")
+
+
 # How one fact is said
 
 
@@ -276,7 +350,7 @@ def test_a_missing_value_is_said_to_be_missing(value):
     ("town", "text", "side"),
     [
         ("Ulm", "town is “Ulm”, as in 12 % of repaid loans", "usual"),
-        ("Bonn", "town is “Bonn”, as in fewer than 1 % of repaid loans", "usual"),
+        ("Bonn", "town is “Bonn”, as in fewer than 1 % of repaid loans", "rare"),
         ("Rome", "town is “Rome”, which no repaid loan in training had", "unseen"),
         (None, "town is missing", "missing"),
         ("<b>|", "town is “<b>|”, which no repaid loan in training had", "unseen"),
@@ -314,6 +388,9 @@ def test_a_sentence_that_needs_a_second_feature_gives_way_when_the_row_lacks_it(
     assert (
         "within the usual range" in fact("amount_ratio", {"amount_ratio": 1.0}, usual, GROUPED).text
     )
+    leaning = fact("amount_ratio", {"amount_ratio": 1.9}, usual, GROUPED, raises=True).text
+    assert leaning.startswith("The amount against this customer's usual is 1.9 times, more than")
+    assert "though within the usual range" in leaning
     assert fact("amount_ratio", row, {}, GROUPED).text == (
         "The amount against this customer's usual is 25 times"
     )  # fmt: skip

@@ -112,8 +112,12 @@ def test_a_missing_value_is_a_level_of_its_own():
 def test_a_category_never_seen_is_a_level_of_its_own():
     face, rows = mixed(), mixed_rows()
     new = rows.iloc[[1]].assign(channel="fax")
-    found = shared_lime(face, new, [draw_sample(face, rows, seed=4, samples=500)])[0]
-    assert found.conditions["channel"] == "channel never seen"
+    samples = [draw_sample(face, rows, seed=4, samples=500)]
+    found = shared_lime(face, new, samples)[0]
+    assert found.conditions["channel"] == "channel = fax"
+    encoded = shared_lime(face, face.encode(new), samples)[0]
+    assert encoded.conditions["channel"] == "channel never seen"
+    assert encoded.weights == found.weights
     assert np.isfinite(list(found.weights.values())).all()
 
 

@@ -171,7 +171,9 @@ def test_missing_values_and_categories_are_reasons_of_their_own():
 def test_a_category_never_seen_has_a_weight():
     face, rows = mixed(), mixed_rows()
     found = local_lime(face, rows.iloc[[1]].assign(channel="fax"), rows)
-    assert found.conditions["channel"] == "channel never seen"
+    assert found.conditions["channel"] == "channel = fax"
+    nameless = local_lime(face, np.array([41.5, -1.0, 7.0]), rows)
+    assert nameless.conditions["channel"] == "channel never seen"
     assert found.weights["channel"] < -0.5
 
 

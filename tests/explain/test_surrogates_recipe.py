@@ -99,10 +99,17 @@ def test_rows_are_shown_in_their_own_words():
     assert json.loads(text)["rows"][0]["age"] is None
 
 
-def test_a_category_never_seen_is_called_so():
+def test_a_category_never_seen_is_called_by_its_name_where_that_is_known():
     face, rows = mixed(), mixed_rows()
     new = rows.iloc[[1]].assign(channel="fax")
-    assert making(face, new, rows, method="lime", seed=0).case["channel"] == "never seen"
+    made = making(face, new, rows, method="lime-local", seed=0, rows=40)
+    assert made.case["channel"] == "fax"
+    assert made.conditions["channel"] == "channel = fax"
+    bits = [bit["channel"] for bit in made.coding]
+    shown = [row["channel"] == "fax" for row in made.rows]
+    assert shown == [bool(bit) for bit in bits]
+    nameless = making(face, face.encode(new), rows, method="lime", seed=0)
+    assert nameless.case["channel"] == "never seen"
 
 
 @pytest.mark.parametrize("method", METHODS)

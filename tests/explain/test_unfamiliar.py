@@ -110,6 +110,46 @@ def test_a_row_that_is_new_only_as_a_whole_is_said_to_be():
     assert "No single feature is out of range: it is their combination that is new." in told
 
 
+def never(distance=1.0, **changes):
+    """A row whose town no training row had, of whatever class."""
+    return unfamiliar(
+        ROW | {"town": "Rome"} | changes,
+        QUANTILES,
+        WORDS,
+        features=FEATURES,
+        distance=distance,
+        limit=2.0,
+        nearest_id="812",
+        unseen={"town": "Rome"},
+    )
+
+
+ROME = (
+    "town is “Rome”, which no payment in training had: the model reads it as it reads a missing "
+    "one."
+)
+
+
+def test_a_category_no_training_row_had_is_warned_of_however_near_the_row_lies():
+    seen = never()
+    assert not seen.is_novel
+    assert [(one.feature, one.kind, one.value) for one in seen.out_of_range] == [
+        ("town", "never seen", "Rome")
+    ]
+    assert warning_sentences(seen, WORDS) == [ROME]
+
+
+def test_a_category_that_only_frauds_had_is_no_reason_to_warn_of_a_near_row():
+    assert warning_sentences(found(distance=1.0, town="Rome"), WORDS) == []
+
+
+def test_a_category_never_seen_is_said_once_and_before_what_is_merely_far():
+    told = warning_sentences(never(distance=14.0, V4=9.0, V14=9.0, Amount=999.0), WORDS)
+    assert told[2] == ROME
+    assert sum("town is" in one for one in told) == 1
+    assert "1 more feature is out of range." in told
+
+
 def test_more_than_three_features_are_counted():
     told = warning_sentences(found(V4=9.0, V14=9.0, Amount=999.0, town="Rome"), WORDS)
     assert "1 more feature is out of range." in told

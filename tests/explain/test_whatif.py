@@ -97,6 +97,8 @@ def test_single_values_are_coded_and_decoded():
         assert decoded(MIXED, feature, coded(MIXED, feature, value)) == value
     assert coded(MIXED, "colour", "mauve") == -1
     assert decoded(MIXED, "colour", -1.0) == "never seen"
+    assert decoded(MIXED, "colour", -1.0, {"colour": "puce"}) == "puce"
+    assert decoded(MIXED, "colour", -1.0, {"shape": "puce"}) == "never seen"
 
 
 def test_what_does_not_fit_the_model_is_refused(face, rows, limits):
