@@ -74,8 +74,9 @@ def attribution(model: models.Model, row: pd.DataFrame) -> Attribution:
     The score comes from a prediction of its own, not from the sum, so the residual is a check.
     """
     _check_one(row)
-    base, parts = models.contributions(model, row)
-    score = float(models.scores(model, row)[0])
+    values = models.encoded(model, row)
+    base, parts = models.split(model, values)
+    score = float(models.odds(model, values)[0])
     return Attribution(
         base_value=base,
         contributions={f: float(c) for f, c in zip(model.features, parts[0], strict=True)},
@@ -335,13 +336,14 @@ def _line(
     feature = model.features[i]
     usual = model.card.get("quantiles", {}).get(feature, {})
     low, high = usual.get("p05", np.nan), usual.get("p95", np.nan)
-    if row[feature].isna().iloc[0]:
+    cell = row[feature].iloc[0]
+    if pd.isna(cell):
         share = usual.get("missing_share", np.nan)
         return feature, models.MISSING, contribution, low, high, np.nan, share
     if feature in model.categories:
         name = str(models.texts(row[feature])[0])
         return feature, name, contribution, low, high, np.nan, _share(name, usual)
-    value = float(row[feature].iloc[0])
+    value = float(cell)
     grid = np.asarray(usual.get("grid", ()), dtype=np.float64)
     percentile = _percentile(value, grid) if len(grid) else np.nan
     return feature, value, contribution, low, high, percentile, np.nan

@@ -159,6 +159,9 @@ def changes(then: Mapping[str, str], now: Mapping[str, str] | None = None) -> li
     ]
 
 
+_PLAIN = frozenset({type(None), bool, int})
+
+
 def plain(value: Any) -> Any:
     r"""Turn values of numpy and pandas into those of JSON; what is missing becomes nothing.
 
@@ -169,18 +172,25 @@ def plain(value: Any) -> Any:
     >>> plain({"a": np.float64("nan"), "b": (np.int64(1), pd.NA), "c": "\ud800"})
     {'a': None, 'b': [1, None], 'c': '?'}
     """
+    kind = type(value)
+    if kind in _PLAIN:  # asked first: nearly all values are of the kinds of JSON already
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is str:
+        return _whole(value)
     if isinstance(value, Mapping):
         return {_whole(str(name)): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(part) for part in value]
-    if value is None or value is pd.NA or value is pd.NaT:
+    if value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, (bool, int, float)) else _whole(str(value))
+        return plain(value.item())
+    if isinstance(value, float):
+        return plain(float(value))
+    return value if isinstance(value, int) else _whole(str(value))
 
 
 def _whole(words: str) -> str:
-    return words.encode("utf-8", "replace").decode()
+    return words if words.isascii() else words.encode("utf-8", "replace").decode()

@@ -151,8 +151,10 @@ def conditions(
 
 def unseen_names(scorer: Scorer, rows: Rows) -> list[dict[str, str]]:
     """Name the categories of each row that the model never saw; encoded rows tell no names."""
-    if not isinstance(rows, pd.DataFrame) or not scorer.categories:
-        return [{} for _ in range(len(encoded(scorer, rows)))]
+    if not isinstance(rows, pd.DataFrame):
+        return [{} for _ in np.atleast_2d(rows)]
+    if not scorer.categories:
+        return [{} for _ in range(len(rows))]
     return [scorer.unseen(rows.iloc[[i]]) for i in range(len(rows))]
 
 

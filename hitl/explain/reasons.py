@@ -306,7 +306,9 @@ def _summary(raising: tuple[Told, ...], lowering: tuple[Told, ...], total: float
     missing += "" if lowering else "Nothing lowers the score noticeably. "
     share = sum(one.share for one in told)
     what = "This reason is" if len(told) == 1 else f"These {len(told)} reasons are"
-    return f"{missing}{what} {'all' if share > 0.995 else _percent(share) + ' of all'} {_MOVES}."
+    return (
+        f"{missing}{what} {'all' if share > 0.995 else f'about {_percent(share)} of all'} {_MOVES}."
+    )
 
 
 _MOVES = "that moves the score"

@@ -53,7 +53,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def odds_phrase(probability: float) -> str:
-    """Say a probability as a count out of 10, 100 or 1,000.
+    """Say a probability as a count out of 10, 100, 1,000 or 10,000.
 
     Parameters
     ----------
@@ -72,20 +72,20 @@ def odds_phrase(probability: float) -> str:
 
     Examples
     --------
-    >>> odds_phrase(0.93), odds_phrase(0.004), odds_phrase(0.0002)
-    ('about 9 in 10', 'about 4 in 1,000', 'fewer than 1 in 1,000')
+    >>> odds_phrase(0.93), odds_phrase(0.0002), odds_phrase(0.00002)
+    ('about 9 in 10', 'about 2 in 10,000', 'fewer than 1 in 10,000')
     """
     if not 0 <= probability <= 1:
         raise ValueError(f"A probability of {probability} is not between 0 and 1.")
-    if probability < 0.001:
-        return "fewer than 1 in 1,000"
-    if probability > 0.999:
-        return "more than 999 in 1,000"
-    for whole in (10, 100, 1000):
+    if probability < TINY:
+        return "fewer than 1 in 10,000"
+    if probability > 1 - TINY:
+        return "more than 9,999 in 10,000"
+    for whole in (10, 100, 1_000, 10_000):
         count = round(probability * whole)
         if probability * whole >= 0.95 and count < whole:
             break
-    return f"about {count} in {whole:,}"
+    return f"about {count:,} in {whole:,}"
 
 
 def verdict_sentence(
@@ -156,7 +156,12 @@ def gives(value: float, limit: float) -> str:
 
 
 def cost_sentence(
-    probability: float, amount: float | None, review_cost: float, currency: str = "€"
+    probability: float,
+    amount: float | None,
+    review_cost: float,
+    currency: str = "€",
+    *,
+    is_guess: bool = False,
 ) -> str:
     """Weigh the loss to be expected against what a review costs.
 
@@ -170,11 +175,14 @@ def cost_sentence(
         What one review costs, in `currency`, at least 0.
     currency
         Sign or code before an amount.
+    is_guess
+        Whether the probability is a guess, because nothing like the row is known; no loss follows
+        from it then.
 
     Returns
     -------
     str
-        One sentence. Without a positive amount it says why there is no such figure.
+        One sentence. Without a positive amount, or a known one, it says why there is no figure.
 
     Raises
     ------
@@ -200,12 +208,19 @@ def cost_sentence(
     if amount <= 0:
         stake = "no money is at stake" if amount == 0 else "money would come back"
         return f"The amount is {money(amount, currency)}: {stake}, so there is no loss to expect."
+    if is_guess:
+        return (
+            f"What a review is worth cannot be said: {money(amount, currency)} is at stake, and "
+            f"how likely a loss is, is a guess. A review costs {money(review_cost, currency)}."
+        )
     loss = amount * probability
     verdict = "reviewing pays" if loss > review_cost else "a review costs more than it saves"
     if loss == review_cost:
         verdict = "a review costs what it saves"
     said, cost = _loss_and_cost(loss, review_cost, currency)
-    product = f"{money(amount, currency)} × {_pair(probability, 0.999)[0]}"
+    chance = _pair(probability, 0.999)[0]
+    chance = chance if chance[:1].isdigit() else f"a probability of {chance}"
+    product = f"{money(amount, currency)} × {chance}"
     return f"Expected loss {said} ({product}) against {cost} for a review: {verdict}."
 
 

@@ -161,14 +161,16 @@ def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
 
     Examples
     --------
+    >>> import textwrap
     >>> from hitl.dictionaries import dictionary
     >>> far = Unfamiliar(14.0, 2.0, 7.0, True, "812", 1, (), ())
     >>> for sentence in warning_sentences(far, dictionary("story", ())):
-    ...     print(sentence)
+    ...     print(textwrap.fill(sentence, 95))
     Unlike anything in training: its distance from known payments is 14, 7 times the limit of 2.
     The nearest known payment is row 812, which was fraud.
     No single feature is out of range: it is their combination that is new.
-    The model has not learned from such payments: read its probability and its reasons as a guess.
+    The model has not learned from such payments: read its probability and its reasons as a guess,
+    and decide from the payment itself.
     """
     never = [one for one in found.out_of_range if one.kind == NEVER_SEEN]
     if not found.is_novel:
@@ -191,7 +193,7 @@ def warning_sentences(found: Unfamiliar, words: Dictionary) -> list[str]:
         said.append("No single feature is out of range: it is their combination that is new.")
     said.append(
         f"The model has not learned from such {nouns}: read its probability and its reasons as a "
-        "guess."
+        f"guess, and decide from the {words.noun} itself."
     )
     return said
 

@@ -200,6 +200,9 @@ def encode(
 
 def _numbers(rows: pd.DataFrame, features: list[str]) -> Floats:
     chosen = rows[features]
+    values: Floats = chosen.to_numpy(copy=True)
+    if values.dtype == np.float64:  # then no column held anything but numbers
+        return values
     for feature, kind in zip(features, chosen.dtypes, strict=True):
         if kind != np.float64:
             datasets.refuse_dates(chosen[feature])

@@ -233,7 +233,8 @@ class Case:
     @cached_property
     def values(self) -> Floats:
         """The row, encoded, shape ``(n_features,)``."""
-        return self.base.encoded(self.recipe["row"])
+        found: Floats = self.base.face.encode(self.row)[0]
+        return found
 
     @cached_property
     def whole(self) -> explaining.Attribution:
@@ -256,6 +257,11 @@ class Case:
     def unseen(self) -> dict[str, str]:
         """Categories of the row that no training row had, by feature."""
         return self.base.face.unseen(self.row)
+
+    @property
+    def asked(self) -> pd.DataFrame | Floats:
+        """The row, encoded; as it is where it holds a name that its code does not tell."""
+        return self.row if self.unseen else self.values[None, :]
 
     @property
     def words(self) -> dictionaries.Dictionary:
@@ -305,7 +311,7 @@ def _core(case: Case) -> dict[str, Any]:
             words["noun"],
             words["positive"],
         ),
-        "cost": _cost(whole.probability, case.recipe),
+        "cost": _cost(whole.probability, case.recipe, is_guess=distance > detector.limit),
         **_told(case),
     }
 
@@ -350,7 +356,7 @@ def _told(case: Case) -> dict[str, Any]:
 def _lime(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     samples = case.base.samples(how["samples"], case.seeds(how))
     found = explaining.shared_lime(
-        case.base.face, case.row, samples, contributions=case.contributions[None, :]
+        case.base.face, case.asked, samples, contributions=case.contributions[None, :]
     )
     return {"lime": asdict(found[0])}
 
@@ -358,7 +364,7 @@ def _lime(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
 def _local(case: Case, how: Mapping[str, Any]) -> dict[str, Any]:
     found = explaining.local_lime(
         case.base.face,
-        case.row,
+        case.asked,
         case.base.background,
         seeds=case.seeds(how),
         samples=how["samples"],
@@ -499,9 +505,11 @@ def _inside(name: str) -> str:
     return name
 
 
-def _cost(probability: float, recipe: Mapping[str, Any]) -> str:
+def _cost(probability: float, recipe: Mapping[str, Any], *, is_guess: bool) -> str:
     words = recipe["words"]
     if not words["amount"]:
         return ""
     amount = {**recipe["row"], **recipe["companions"]}.get(words["amount"])
-    return text.cost_sentence(probability, amount, words["review_cost"], words["currency"])
+    return text.cost_sentence(
+        probability, amount, words["review_cost"], words["currency"], is_guess=is_guess
+    )

@@ -59,7 +59,9 @@ class Desk:
         verdict = verdict_sentence(
             chance, limit, distance, self.detector.limit, space.noun, space.positive
         )
-        cost = [cost_sentence(chance, values["Amount"], REVIEW_COST)] if "Amount" in values else []
+        is_guess = distance > self.detector.limit
+        known = [values["Amount"]] if "Amount" in values else []
+        cost = [cost_sentence(chance, one, REVIEW_COST, is_guess=is_guess) for one in known]
         return [
             *warning_sentences(strange, words),
             verdict,
@@ -201,7 +203,7 @@ def test_an_ordinary_payment_is_said_to_be_ordinary():
         "− 0 % of this terminal's payments in the 7 days up to a week ago were fraud (later ones "
         "are not known yet), within the usual range: like 98 % of legitimate payments (typically "
         "0 %); this lowers the score (62 % of all that moves it).",
-        "These 2 reasons are 69 % of all that moves the score.",
+        "These 2 reasons are about 69 % of all that moves the score.",
     ]
 
 
@@ -218,7 +220,7 @@ GOLDEN_CARDS = {
           (typically −2 to 2.56); this raises the score (12 % of all that moves it).
         + V10 (an anonymous component) is −3.95, lower than 99 % of legitimate payments
           (typically −1.3 to 1.43); this raises the score (8 % of all that moves it).
-        Nothing lowers the score noticeably. These 4 reasons are 79 % of all that moves the
+        Nothing lowers the score noticeably. These 4 reasons are about 79 % of all that moves the
           score.
     """,
     672: """
@@ -230,16 +232,16 @@ GOLDEN_CARDS = {
         V1 (an anonymous component) is −24.1, lower than all legitimate payments in training
           (typically −2.95 to 1.35).
         The model has not learned from such payments: read its probability and its reasons
-          as a guess.
+          as a guess, and decide from the payment itself.
         Not flagged: the model gives 0.000282 (limit 0.0153), but nothing like it is known,
           so the probability is a guess.
-        Expected loss €0.44 (€1,550.21 × 0.000282) against €6 for a review: a review costs
-          more than it saves.
+        What a review is worth cannot be said: €1,550.21 is at stake, and how likely a loss
+          is, is a guess. A review costs €6.
         + V4 (an anonymous component) is 7.09, higher than 99 % of legitimate payments
           (typically −2 to 2.56); this raises the score (44 % of all that moves it).
         − V14 (an anonymous component) is 2.27, higher than 98 % of legitimate payments
           (typically −1.15 to 1.63); this lowers the score (15 % of all that moves it).
-        These 2 reasons are 59 % of all that moves the score.
+        These 2 reasons are about 59 % of all that moves the score.
     """,
     64: """
         Flagged: the model gives 0.319 (limit 0.0153), so about 3 in 10 such payments are
@@ -254,14 +256,14 @@ GOLDEN_CARDS = {
         − V4 (an anonymous component) is 0.606, within the usual range: higher than 61 % of
           legitimate payments (typically −2 to 2.56); this lowers the score (6 % of all that
           moves it).
-        These 4 reasons are 81 % of all that moves the score.
+        These 4 reasons are about 81 % of all that moves the score.
     """,
     0: """
         Not flagged: the model gives less than 0.0001 (limit 0.0153), so fewer than 1 in
-          1,000 such payments are fraud. It resembles known payments: novelty 0.585 (limit
+          10,000 such payments are fraud. It resembles known payments: novelty 0.585 (limit
           1.94).
-        Expected loss €0.03 (€500 × less than 0.0001) against €6 for a review: a review
-          costs more than it saves.
+        Expected loss €0.03 (€500 × a probability of less than 0.0001) against €6 for a
+          review: a review costs more than it saves.
         + V21 (an anonymous component) is 0.254, higher than 86 % of legitimate payments,
           though within the usual range (typically −0.502 to 0.522); together with the rest
           of this payment, this raises the score (9 % of all that moves it).
@@ -271,7 +273,7 @@ GOLDEN_CARDS = {
         − V4 (an anonymous component) is 0.403, within the usual range: higher than 55 % of
           legitimate payments (typically −2 to 2.56); this lowers the score (25 % of all
           that moves it).
-        These 3 reasons are 38 % of all that moves the score.
+        These 3 reasons are about 38 % of all that moves the score.
     """,
 }
 GOLDEN_STORY = {
@@ -293,7 +295,7 @@ GOLDEN_STORY = {
         V4 (an anonymous component) is 17, higher than all legitimate payments in training
           (typically −2 to 2.56).
         The model has not learned from such payments: read its probability and its reasons
-          as a guess.
+          as a guess, and decide from the payment itself.
         Flagged: the model gives 0.716 (limit 0.127), but nothing like it is known, so the
           probability is a guess.
         + V14 (an anonymous component) is −24, lower than all legitimate payments in
@@ -304,7 +306,7 @@ GOLDEN_STORY = {
         Nothing lowers the score noticeably. These 2 reasons are all that moves the score.
     """,
     0: """
-        Not flagged: the model gives 0.000161 (limit 0.127), so fewer than 1 in 1,000 such
+        Not flagged: the model gives 0.000161 (limit 0.127), so about 2 in 10,000 such
           payments are fraud. It resembles known payments: novelty 0.0926 (limit 1.8).
         + V4 (an anonymous component) is 0.757, within the usual range: higher than 66 % of
           legitimate payments (typically −2 to 2.56); together with the rest of this

@@ -100,8 +100,8 @@ def test_a_score_that_nothing_moves_has_no_reason_and_says_so(contributions):
         ),
         (
             {f"V{i}": 1.0 for i in range(1, 7)},
-            "Nothing lowers the score noticeably. These 4 reasons are 67 % of all that moves the "
-            "score.",
+            "Nothing lowers the score noticeably. These 4 reasons are about 67 % of all that moves "
+            "the score.",
         ),
     ],
 )  # fmt: skip

@@ -119,8 +119,9 @@ def test_a_written_number_reads_back_to_half_a_unit_of_its_third_digit(value):
 @pytest.mark.parametrize(
     ("probability", "phrase"),
     [
-        (0.0, "fewer than 1 in 1,000"),
-        (0.0009, "fewer than 1 in 1,000"),
+        (0.0, "fewer than 1 in 10,000"),
+        (0.00009, "fewer than 1 in 10,000"),
+        (0.0009, "about 9 in 10,000"),
         (0.001, "about 1 in 1,000"),
         (0.004, "about 4 in 1,000"),
         (0.0099, "about 1 in 100"),
@@ -131,8 +132,8 @@ def test_a_written_number_reads_back_to_half_a_unit_of_its_third_digit(value):
         (0.95, "about 95 in 100"),
         (0.97, "about 97 in 100"),
         (0.996, "about 996 in 1,000"),
-        (0.9995, "more than 999 in 1,000"),
-        (1.0, "more than 999 in 1,000"),
+        (0.9995, "about 9,995 in 10,000"),
+        (1.0, "more than 9,999 in 10,000"),
     ],
 )
 def test_odds_are_said_in_the_coarsest_honest_count(probability, phrase):
@@ -414,8 +415,8 @@ def test_a_currencys_code_stands_apart_and_a_sign_does_not():
             1e-6,
             412.0,
             6.0,
-            "Expected loss less than €0.01 (€412 × less than 0.0001) against €6 for a review: a "
-            "review costs more than it saves.",
+            "Expected loss less than €0.01 (€412 × a probability of less than 0.0001) against €6 "
+            "for a review: a review costs more than it saves.",
         ),
         (0.5, 2_000_000.0, 0.0, "Expected loss €1,000,000 (€2,000,000 × 0.5) against €0 for a "
          "review: reviewing pays."),
@@ -442,6 +443,15 @@ def test_the_cost_line_advises_what_its_figures_say(probability, amount, cost):
     said, against = text.split(" (")[0], text.split("against ")[1].split(" for")[0]
     if probability * amount != cost:
         assert said != f"Expected loss {against}"
+
+
+def test_no_loss_follows_from_a_probability_that_is_a_guess():
+    said = cost_sentence(0.0003, 1_550.21, 6.0, is_guess=True)
+    assert "€1,550.21 is at stake" in said
+    assert "a guess" in said
+    assert "Expected loss" not in said
+    assert "saves" not in said
+    assert cost_sentence(0.0003, None, 6.0, is_guess=True) == cost_sentence(0.0003, None, 6.0)
 
 
 def test_a_cost_that_is_none_is_refused():

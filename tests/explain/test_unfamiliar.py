@@ -101,7 +101,7 @@ def test_the_warning_says_how_far_who_is_near_what_is_new_and_how_to_read_on():
         ),
         "town is “Rome”, which no legitimate payment in training had.",
         "The model has not learned from such payments: read its probability and its reasons as a "
-        "guess.",
+        "guess, and decide from the payment itself.",
     ]
 
 

@@ -45,7 +45,7 @@ def test_a_novel_case_warns_before_any_reason(open_page, home):
     assert "The nearest known payment is row" in warned
     assert ".0, which was" not in warned
     assert "V14 (an anonymous component) is" in warned
-    assert warned.endswith("read its probability and its reasons as a guess.")
+    assert warned.endswith("as a guess, and decide from the payment itself.")
     evidence = kept(home, NOVEL)
     assert warned.replace("**", "") == " ".join(evidence["warnings"])
 
