@@ -8,12 +8,13 @@ import itertools
 import json
 import re
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from hitl.errors import (
@@ -238,10 +239,29 @@ def check_rows(
 
 def _are_finite(rows: pd.DataFrame, features: tuple[str, ...]) -> bool:
     """Say whether all features are plain finite numbers; the usual case, settled at once."""
-    table = rows[list(features)]
-    if not all(isinstance(kind, np.dtype) and kind.kind in "fiu" for kind in table.dtypes):
-        return False
-    return bool(np.isfinite(table.to_numpy(dtype=np.float64)).all())
+    values = plain_numbers(rows, features)
+    return values is not None and bool(np.isfinite(values).all())
+
+
+def plain_numbers(rows: pd.DataFrame, features: Sequence[str]) -> npt.NDArray[np.float64] | None:
+    """Take columns out as a matrix of their own, or nothing if one holds other than plain numbers.
+
+    Choosing columns by name is what reading a single row mostly costs, so of one row all are taken
+    and then chosen by place.
+
+    Examples
+    --------
+    >>> plain_numbers(pd.DataFrame({"a": [1.5], "b": [2]}), ("b", "a")).tolist()
+    [[2.0, 1.5]]
+    >>> plain_numbers(pd.DataFrame({"a": ["x"]}), ("a",)) is None
+    True
+    """
+    if len(rows) == 1 and rows.columns.is_unique:
+        place = {name: i for i, name in enumerate(rows.columns)}
+        values = rows.to_numpy()[:, [place[name] for name in features]]
+    else:
+        values = rows[list(features)].to_numpy()
+    return values.astype(np.float64) if values.dtype.kind in "fiu" else None
 
 
 def _check_numbers(column: pd.Series, *, gaps: bool) -> None:

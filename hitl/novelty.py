@@ -545,7 +545,9 @@ def _scaled(detector: Detector, rows: pd.DataFrame) -> Floats:
     if len(rows):
         datasets.check_rows(rows, features=detector.measured, missing=detector._fill)
     mean, std = detector._scale
-    values = _filled(rows[list(detector.measured)], detector._fill)
+    values = None if detector._fill else datasets.plain_numbers(rows, detector.measured)
+    if values is None:
+        values = _filled(rows[list(detector.measured)], detector._fill)
     return np.asarray((values - mean) / std, dtype=np.float64)
 
 

@@ -666,3 +666,17 @@ def test_the_bundled_folder_is_a_card_source():
 def test_fields_are_left_as_they_are_written_when_asked():
     rows = datasets.read_table(b"note,verdict\n007,NA\n,fraud\n", as_text=True)
     assert rows.to_dict("list") == {"note": ["007", ""], "verdict": ["NA", "fraud"]}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_numbers_are_taken_out_by_name_whatever_stands_beside_them(count) -> None:
+    rows = pd.DataFrame({"b": [2] * count, "other": ["x"] * count, "a": [np.nan] * count})
+    numbers = rows.drop(columns="other")
+    for table in (numbers, numbers.assign(c=np.float32(1))):
+        found = datasets.plain_numbers(table, ("a", "b"))
+        assert found is not None
+        np.testing.assert_array_equal(found, [[np.nan, 2.0]] * count)
+        found[:] = 7.0
+        assert table["b"].tolist() == [2] * count
+    for bad in ("x", True, pd.Timestamp("2026-01-01")):
+        assert datasets.plain_numbers(numbers.assign(b=bad), ("a", "b")) is None

@@ -199,10 +199,10 @@ def encode(
 
 
 def _numbers(rows: pd.DataFrame, features: list[str]) -> Floats:
-    chosen = rows[features]
-    values: Floats = chosen.to_numpy(copy=True)
-    if values.dtype == np.float64:  # then no column held anything but numbers
+    values = datasets.plain_numbers(rows, features)
+    if values is not None:
         return values
+    chosen = rows[features]
     for feature, kind in zip(features, chosen.dtypes, strict=True):
         if kind != np.float64:
             datasets.refuse_dates(chosen[feature])
